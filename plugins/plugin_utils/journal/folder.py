@@ -1,0 +1,137 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a run's things lie on disk; any room may ask, nobody else joins these paths. Creates folders readable by their owner only.
+
+::
+
+    $CHANGERAIL_HOME/
+      records/                   the local provider's change records
+      runs/<run id>/
+        journal.jsonl            checkpoint and audit log
+        lock                     held by the engine that drives the run; its text says who
+        wake                     a FIFO: a byte written here makes a running engine look into the inbox
+        inbox/<id>.json          answers and cancels on their way into the journal
+        steps/<path>/<attempt>/  files of one attempt (playbook output, pipeline logs, artifacts)
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, StorageError, UnknownRun
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
+_KEPT = re.compile(r"[^A-Za-z0-9._\[\]-]")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run; ``path`` is absolute."""
+
+    path: Path
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return self.path.name
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def wake(self) -> Path:
+        return self.path / "wake"
+
+    @property
+    def inbox(self) -> Path:
+        return self.path / "inbox"
+
+    def step(self, path: str, attempt: int) -> Path:
+        """The folder of one attempt, created when it is missing. A path with odd characters is percent-encoded part by part."""
+        parts = [_encoded(part) for part in path.split("/")]
+        return private_folder(self.path.joinpath("steps", *parts, f"attempt-{attempt}"))
+
+
+@dataclass(frozen=True)
+class StateFolder:
+    """All runs of one ``$CHANGERAIL_HOME``."""
+
+    path: Path
+
+    @classmethod
+    def of_environment(cls, environment: Mapping[str, str]) -> StateFolder:
+        """``$CHANGERAIL_HOME``, else ``$XDG_STATE_HOME/changerail``, else ``~/.local/state/changerail``."""
+        home = environment.get("CHANGERAIL_HOME")
+        if home:
+            return cls(Path(home).expanduser().absolute())
+        state = environment.get("XDG_STATE_HOME") or os.path.join(environment.get("HOME") or os.path.expanduser("~"), ".local", "state")
+        return cls(Path(state, "changerail").absolute())
+
+    @property
+    def records(self) -> Path:
+        return private_folder(self.path / "records")
+
+    def create(self, run: str) -> RunFolder:
+        """A new run's folder. Raises AuthorError when the id is no file name or is taken."""
+        if not _RUN_ID.match(run):
+            raise AuthorError(f"run id {run!r}: expected letters, digits, '.', '_' and '-', at most 100, not beginning with a sign")
+        runs = private_folder(self.path / "runs")
+        try:
+            (runs / run).mkdir(mode=0o700)
+        except FileExistsError:
+            raise AuthorError(f"run id {run!r} is taken in {runs}: 'changerail resume {run}' goes on with it") from None
+        except OSError as error:
+            raise storage_error(runs / run, error) from None
+        folder = RunFolder(runs / run)
+        private_folder(folder.inbox)
+        return folder
+
+    def open(self, run: str) -> RunFolder:
+        """An existing run's folder. Raises UnknownRun."""
+        folder = RunFolder(self.path / "runs" / run)
+        if not _RUN_ID.match(run) or not folder.journal.exists():
+            raise UnknownRun(f"run {run!r}: none of that name under {self.path / 'runs'}; 'changerail list' shows those there are")
+        return folder
+
+    def all(self) -> Iterator[RunFolder]:
+        """Every run that has a journal, by id."""
+        runs = self.path / "runs"
+        names = sorted(os.listdir(runs)) if runs.is_dir() else []
+        yield from (folder for folder in map(RunFolder, (runs / name for name in names)) if folder.journal.exists())
+
+
+def private_folder(path: Path) -> Path:
+    """Make ``path`` with its missing parents, each readable by its owner only. Raises StorageError."""
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise storage_error(folder, error) from None
+        path = folder
+    return path
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """The StorageError for a failed write at ``path``: what failed and what to do."""
+    return StorageError(
+        f"{path}: {error.strerror or error}; nothing that was recorded is lost: make space or restore write permission, then resume the run"
+    )
+
+
+def _encoded(part: str) -> str:
+    safe = _KEPT.sub(lambda match: "".join(f"%{byte:02X}" for byte in match.group().encode()), part)
+    return "%" + safe if safe in (".", "..") else safe
