@@ -29,3 +29,65 @@ venv: $(VENV)/.stamp  ## the development environment, in .work/venv
 $(VENV)/.stamp: pyproject.toml hatch_build.py galaxy.yml requirements/constraints.txt tools/make-venv tools/find-python
 	tools/make-venv "$(VENV)" "$(PYTHON)" "$(CORE)"
 	touch $@
+
+##### The main job
+
+.PHONY: demo lab bench
+demo: venv  ## one change from request to closed record, without root (PEOPLE=me: you answer)
+	PEOPLE="$(PEOPLE)" $(PY) examples/demo/demo.py
+
+lab: venv  ## the same change on real routers in network namespaces; needs root and Debian packages
+	$(PY) examples/lab/lab.py
+
+bench: venv  ## the figures, as ratios taken in one run (JSON=file: as JSON too)
+	$(PY) tests/bench/bench.py $(if $(JSON),--json "$(JSON)")
+
+##### Tests
+
+# One test may take this long; the slowest start a handful of playbooks.
+TIMEOUT := 180
+
+.PHONY: test test-lab
+test: venv  ## unit, property and integration tests (ARGS=…: more arguments for pytest)
+	$(PY) -m pytest -n 2 --dist loadfile --timeout $(TIMEOUT) $(ARGS)
+
+test-lab: venv  ## the tests of the lab; need root
+	$(PY) -m pytest --timeout 600 $(ARGS) tests/lab
+
+##### Gates
+
+COPY := .work/collection/ansible_collections/netops/changerail
+
+.PHONY: check lint types imports changelog sanity ansible-lint build copy
+check: lint types imports changelog sanity ansible-lint build  ## every gate below
+
+lint: venv  ## ruff: mistakes and format
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+types: venv  ## mypy, strict
+	$(PY) -m mypy
+
+imports: venv  ## the import directions between the rooms
+	$(VENV)/bin/lint-imports
+
+changelog: venv  ## the changelog fragments
+	$(VENV)/bin/antsibull-changelog lint
+
+copy: venv
+	tools/clean-copy "$(COPY)"
+
+sanity: copy  ## ansible-test sanity
+	tools/sanity "$(COPY)" .work/sanity-home "$(PY)"
+
+ansible-lint: copy  ## ansible-lint, production profile
+	cd "$(COPY)" && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" ansible-lint
+
+build: copy  ## build the collection and the wheel, install each into an empty place and use it
+	tools/build-and-install "$(COPY)" .work/build "$(PY)"
+
+constraints: venv  ## pin the newest versions anew
+	$(PY) -m pip install -qq uv
+	$(PY) -m uv pip compile --quiet --universal --upgrade --python-version 3.11 --strip-extras --no-annotate --no-header \
+	    --group test --group check pyproject.toml --output-file requirements/constraints.txt
+	sed -i '1i # Exact versions of the development environment; `make constraints` writes it anew.' requirements/constraints.txt

@@ -1,0 +1,28 @@
+# What every test starts from: this checkout's collection, this Python, and a state folder of its own.
+# pytest loads it; nothing imports it.
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps a developer's settings, collections and runs out of the tests, and the tests out of them."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("ANSIBLE_", "CHANGERAIL_")):
+                patch.delenv(name)
+        patch.setenv("ANSIBLE_COLLECTIONS_PATH", str(ROOT / "build" / "dev"))
+        # Discovery would pick a version manager's shim that may not run.
+        patch.setenv("ANSIBLE_PYTHON_INTERPRETER", sys.executable)
+        patch.setenv("ANSIBLE_HOME", str(home / "ansible"))
+        patch.setenv("CHANGERAIL_HOME", str(home / "changerail"))
+        yield
