@@ -22,7 +22,7 @@ import subprocess
 import sys
 
 # In a process of its own, because ensurepip switches pip's settings off in its environment.
-subprocess.run([sys.executable, "-m", "ensurepip"], check=True)
+subprocess.run([sys.executable, "-m", "ensurepip"], check=True, stdout=subprocess.DEVNULL)
 packages = [argument for argument in sys.argv[1:] if not argument.startswith("--no-")]
 sys.exit(subprocess.call([sys.executable, "-m", "pip", "install", *packages]))
 """
