@@ -21,6 +21,7 @@ class DevTreeHook(BuildHookInterface):
             return
         tree = Path(self.root) / DEV_TREE
         tree.mkdir(parents=True, exist_ok=True)
+        # A part that does not exist yet is linked too, so that it needs no new install when it comes.
         for part in PARTS:
             link = tree / part
             if not link.is_symlink():
