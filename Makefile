@@ -16,6 +16,8 @@ PY := $(VENV)/bin/python
 # Nothing in a home directory shadows the checkout; and interpreter discovery would pick a version manager's dead shim.
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/dev
 export ANSIBLE_PYTHON_INTERPRETER := $(CURDIR)/$(PY)
+# Ansible insists on UTF-8, and so does a checkout whose path is not ASCII; a CI job may have no locale at all.
+export LC_ALL := C.UTF-8
 
 .PHONY: help
 help:  ## list the words
