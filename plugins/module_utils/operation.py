@@ -18,24 +18,18 @@ from pathlib import Path
 from typing import Any, Union
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
+from ansible_collections.netops.changerail.plugins.module_utils.failures import (  # noqa: F401 - part of the contract
+    CANCELLED,
+    FAILED,
+    FAILURE_CLASSES,
+    REJECTED,
+    TIMEOUT,
+    TRANSIENT,
+    UNKNOWN,
+)
 
 JSON = Any
 """Values that JSON can hold: what crosses from an operation into the journal."""
-
-TRANSIENT = "transient"
-"""Unreachable, timed out, 429, 5xx: worth another try by itself."""
-FAILED = "failed"
-"""The device, the pipeline or the record system said no: a person investigates."""
-REJECTED = "rejected"
-"""A person said no: never retried."""
-TIMEOUT = "timeout"
-"""It took longer than the step allows."""
-CANCELLED = "cancelled"
-"""Stopped because somebody cancelled the run or a sibling failed fast."""
-UNKNOWN = "unknown"
-"""Nobody can tell whether it happened: a person is asked, nothing is run again blindly."""
-FAILURE_CLASSES = (TRANSIENT, FAILED, REJECTED, TIMEOUT, CANCELLED, UNKNOWN)
-
 
 @dataclass(frozen=True)
 class Artifact:
@@ -107,6 +101,7 @@ class Context:
     ``key`` is ``<run>/<step path>/<attempt>``: put it on the remote thing and look for it before starting anything.
     ``adopt`` are the keys under which this very attempt may already have been started, newest first (``key`` itself, as a rule).
     ``folder`` is a folder of this step's own, readable by its owner only, kept as long as the run.
+    ``base`` is where relative paths in options start: the workflow file's folder, or a playbook's.
     ``check`` asks for a dry run: report what would change, start nothing outside.
     ``connections`` are the named connection settings of the project file, by provider name.
     ``settings`` are the other parts of the project file (people, notification channels, calendars).
@@ -120,6 +115,7 @@ class Context:
     path: str
     attempt: int
     folder: Path
+    base: Path = Path()
     requester: str = ""
     check: bool = False
     connections: Mapping[str, Mapping[str, JSON]] = field(default_factory=dict)

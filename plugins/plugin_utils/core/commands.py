@@ -1,0 +1,63 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ``decide`` asks the engine to do. Pure values; each is outstanding until an event answers it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Union
+
+
+class Evaluate(NamedTuple):
+    """Evaluate expressions of the step; answered by ``Evaluated`` with the same path, attempt and purpose ("enter" or "result")."""
+
+    path: str
+    attempt: int
+    purpose: str
+
+
+class Expand(NamedTuple):
+    """Evaluate the step's loop; answered by ``Expanded``."""
+
+    path: str
+
+
+class Perform(NamedTuple):
+    """Start the attempt, or adopt what was started under its key; answered by ``StepFinished``."""
+
+    path: str
+    attempt: int
+
+
+class Stop(NamedTuple):
+    """Stop the attempt in an orderly way; ``reason`` is "timeout" or "cancel". Answered by ``StepFinished``."""
+
+    path: str
+    attempt: int
+    reason: str
+
+
+class SetTimer(NamedTuple):
+    """Say ``TimerFired`` at ``due`` (seconds since the epoch); a timer that nothing waits for any more is a no-op."""
+
+    path: str
+    attempt: int
+    timer: str
+    due: float
+
+
+class Ask(NamedTuple):
+    """Ask a person how to go on; answered by ``InterventionAsked``, later ``InterventionDecided``."""
+
+    path: str
+    attempt: int
+
+
+class Finish(NamedTuple):
+    """The run is over; answered by ``RunFinished``."""
+
+    status: str
+    message: str
+
+
+Command = Union[Evaluate, Expand, Perform, Stop, SetTimer, Ask, Finish]
