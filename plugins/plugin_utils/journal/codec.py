@@ -1,0 +1,56 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a journal's lines are written and checked: one JSON object a line, chained by SHA-256.
+
+A line is ``{"seq": 7, "prev": "<hex>", "event": "step_started", "at": …, …, "sha": "<hex>"}`` and a newline. ``sha`` covers the line up to itself, so a
+changed line is found at its own number; ``prev`` is the ``sha`` of the line before, so a removed or swapped one is found too. The first ``prev`` is 64 zeros.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ansible_collections.netops.changerail.plugins.module_utils.errors import JournalDamaged
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Event, from_json, to_json
+
+FIRST = "0" * 64
+_TAIL = len(',"sha":""}\n') + 64
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An event with its place in the journal: ``seq`` counts from 1 and is the line number, ``digest`` is its line's SHA-256 (hex)."""
+
+    seq: int
+    event: Event
+    digest: str
+
+
+def line_of(event: Event, seq: int, previous: str) -> tuple[bytes, str]:
+    """The line of ``event``, with its newline, and its digest."""
+    body = _encode({"seq": seq, "prev": previous, **to_json(event)}).encode("utf-8", "surrogatepass")[:-1]
+    digest = hashlib.sha256(body).hexdigest()
+    return b'%b,"sha":"%b"}\n' % (body, digest.encode()), digest
+
+
+def records(lines: Iterable[bytes]) -> Iterator[Record]:
+    """The records of whole lines (with their newlines). Raises JournalDamaged at the first line that is not what was written there."""
+    previous = FIRST
+    for number, line in enumerate(lines, start=1):
+        body, named = line[:-_TAIL], line[-_TAIL:]
+        digest = hashlib.sha256(body).hexdigest()
+        if named != b',"sha":"%b"}\n' % digest.encode():
+            raise JournalDamaged(f"line {number} is not what was written: its SHA-256 is not the one it carries", number)
+        document = json.loads(body.decode("utf-8", "surrogatepass") + "}")
+        if document["seq"] != number or document["prev"] != previous:
+            raise JournalDamaged(
+                f"line {number} does not follow the line before it: it is number {document['seq']} of what was written; lines were removed, added or swapped",
+                number,
+            )
+        previous = digest
+        yield Record(number, from_json(document, number), digest)

@@ -1,0 +1,209 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal on disk: append, read. Written and synced before anything is acknowledged; a torn last line is healed, other damage refused.
+
+One engine writes; it holds the run's lock. Anybody may read without it (``read``).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from ansible_collections.netops.changerail.plugins.module_utils.errors import JournalDamaged, RunIsHeld, StorageError
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Event
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import FIRST, Record, line_of, records
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder, storage_error
+
+
+def read(path: Path) -> Iterator[Record]:
+    """The records of a journal that may be growing: a last line without its newline is not there yet.
+
+    Raises JournalDamaged with the number of the first bad line, StorageError when the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as stream:
+            yield from _located(path, (line for line in stream if line.endswith(b"\n")))
+    except OSError as error:
+        raise storage_error(path, error) from None
+
+
+class FileJournal:
+    """The journal of one run, held for writing until ``close``; a context manager.
+
+    ``healed`` is how many bytes of a torn last line were cut off when it was opened.
+    Raises RunIsHeld when another process holds the run, JournalDamaged, StorageError.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._path = folder.journal
+        self._lock = _take(folder)
+        self._file = -1
+        self.healed = 0
+        try:
+            self._file = self._open()
+            self._records = self._check_and_heal()
+        except BaseException:
+            self.close()
+            raise
+        last = self._records[-1] if self._records else None
+        self._seq = last.seq if last else 0
+        self._digest = last.digest if last else FIRST
+        self._size = os.fstat(self._file).st_size
+        self._broken = False
+
+    def read(self) -> Iterator[Record]:
+        """What was in the journal when it was opened."""
+        yield from self._records
+
+    def append(self, events: Sequence[Event]) -> list[Record]:
+        """Write ``events`` and sync them, all or (after an error) none. Returns their records.
+
+        Raises StorageError when the disk does not take them; the journal is then as it was before, and a later append may succeed.
+        """
+        if not events:
+            return []
+        if self._broken:
+            self._cut_back()
+        elif os.fstat(self._file).st_size != self._size:
+            raise JournalDamaged(f"{self._path}: line {self._seq + 1} was written by somebody else while this process held the run", self._seq + 1)
+        new: list[Record] = []
+        lines: list[bytes] = []
+        seq, digest = self._seq, self._digest
+        for event in events:
+            seq += 1
+            line, digest = line_of(event, seq, digest)
+            lines.append(line)
+            new.append(Record(seq, event, digest))
+        data = b"".join(lines)
+        try:
+            self._write(data)
+            os.fdatasync(self._file)
+        except OSError as error:
+            self._broken = True
+            try:
+                self._cut_back()
+            except StorageError:
+                pass  # the torn tail is cut before the next append, or healed when the run is taken up again
+            raise storage_error(self._path, error) from None
+        self._seq, self._digest = seq, digest
+        self._size += len(data)
+        return new
+
+    def close(self) -> None:
+        """Let go of the file and of the run."""
+        for descriptor in (self._file, self._lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._file = self._lock = -1
+
+    def __enter__(self) -> FileJournal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _open(self) -> int:
+        new = not self._path.exists()
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            if new:
+                _sync_folder(self._path.parent)
+        except OSError as error:
+            raise storage_error(self._path, error) from None
+        return descriptor
+
+    def _check_and_heal(self) -> list[Record]:
+        with open(self._path, "rb") as stream:
+            data = stream.read()
+        whole = data.rfind(b"\n") + 1
+        found = list(_located(self._path, [line + b"\n" for line in data[:whole].split(b"\n")[:-1]]))
+        self.healed = len(data) - whole
+        if self.healed:
+            self._truncate(whole)
+        return found
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            written = os.write(self._file, view)
+            if written == 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            view = view[written:]
+
+    def _cut_back(self) -> None:
+        self._truncate(self._size)
+        self._broken = False
+
+    def _truncate(self, size: int) -> None:
+        try:
+            os.ftruncate(self._file, size)
+            os.fsync(self._file)
+        except OSError as error:
+            raise storage_error(self._path, error) from None
+
+
+def holder(folder: RunFolder) -> str | None:
+    """Who drives the run right now ("host pid 4711"), None when nobody does."""
+    try:
+        descriptor = os.open(folder.lock, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise storage_error(folder.lock, error) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return None
+    except BlockingIOError:
+        return _holder_text(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _take(folder: RunFolder) -> int:
+    try:
+        descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise storage_error(folder.lock, error) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = _holder_text(descriptor)
+        os.close(descriptor)
+        raise RunIsHeld(
+            f"run {folder.run} is driven by another process ({text}); 'changerail status {folder.run}' shows it, or stop that process first"
+        ) from None
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{socket.gethostname()} pid {os.getpid()}".encode(), 0)
+    except OSError as error:
+        os.close(descriptor)
+        raise storage_error(folder.lock, error) from None
+    return descriptor
+
+
+def _holder_text(descriptor: int) -> str:
+    return os.pread(descriptor, 200, 0).decode(errors="replace") or "unknown"
+
+
+def _located(path: Path, lines: Iterator[bytes] | list[bytes]) -> Iterator[Record]:
+    try:
+        yield from records(lines)
+    except JournalDamaged as damage:
+        raise JournalDamaged(
+            f"{path}: {damage}; nothing was changed: restore the file from a copy, or 'changerail audit verify' for the whole picture", damage.line
+        ) from None
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
