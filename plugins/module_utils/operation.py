@@ -99,7 +99,6 @@ class Context:
     """What an operation may know and use beside its options.
 
     ``key`` is ``<run>/<step path>/<attempt>``: put it on the remote thing and look for it before starting anything.
-    ``adopt`` are the keys under which this very attempt may already have been started, newest first (``key`` itself, as a rule).
     ``folder`` is a folder of this step's own, readable by its owner only, kept as long as the run.
     ``base`` is where relative paths in options start: the workflow file's folder, or a playbook's.
     ``check`` asks for a dry run: report what would change, start nothing outside.
