@@ -187,13 +187,12 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class PipelineRequest:
-    """What pipeline is wanted. ``key`` marks it; ``adopt`` are the keys under which it may already have been started, newest first.
+    """What pipeline is wanted. ``key`` marks it, so that it is found again.
 
     ``options`` are the options that only some systems have, those of the provider's ``options`` that were given.
     """
 
     key: str
-    adopt: tuple[str, ...]
     project: str
     ref: str
     inputs: Mapping[str, JSON]
@@ -213,11 +212,11 @@ class PipelineProvider(ABC):
 
     @abstractmethod
     def check(self, request: PipelineRequest) -> None:
-        """Raise AuthorError when what is asked for makes no sense here; contacts nothing."""
+        """Raise OperationError when what is asked for makes no sense here; contacts nothing."""
 
     @abstractmethod
     def find(self, request: PipelineRequest) -> Pipeline | None:
-        """The pipeline that already carries one of the request's keys."""
+        """The pipeline that already carries the request's key."""
 
     @abstractmethod
     def trigger(self, request: PipelineRequest) -> Pipeline:
@@ -249,20 +248,26 @@ class Provider:
 
 
 def records(name: str, context: Context) -> RecordProvider:
-    """The change records of the provider called ``name`` (ours short, others by FQCN). Raises AuthorError when it has none."""
-    part = find("providers", name).records
+    """The change records of the provider called ``name`` (ours short, others by FQCN). Raises OperationError when there are none."""
+    part = _provider(name).records
     if part is None:
-        raise AuthorError(f"provider {name}: it has no change records")
-    provider: RecordProvider = part(context)
-    return provider
+        raise OperationError(f"provider {name}: it has no change records")
+    return part(context)
 
 
 def pipelines(name: str, context: Context) -> PipelineProvider:
-    """The pipelines of the provider called ``name`` (ours short, others by FQCN). Raises AuthorError when it has none."""
-    part = find("providers", name).pipelines
+    """The pipelines of the provider called ``name`` (ours short, others by FQCN). Raises OperationError when there are none."""
+    part = _provider(name).pipelines
     if part is None:
-        raise AuthorError(f"provider {name}: it has no pipelines")
-    provider: PipelineProvider = part(context)
+        raise OperationError(f"provider {name}: it has no pipelines")
+    return part(context)
+
+
+def _provider(name: str) -> Provider:
+    try:
+        provider: Provider = find("providers", name)
+    except AuthorError as error:
+        raise OperationError(str(error)) from None
     return provider
 
 
