@@ -205,7 +205,7 @@ def _step_waiting(now: _Step, event: events.StepWaiting) -> None:
     asked_before = leaf.question["id"] if leaf.question else None
     leaf.handle, leaf.message, leaf.question, leaf.long = event.handle, event.message, event.question, event.long
     if event.question is None or event.question["id"] != asked_before:
-        leaf.answers = ()
+        _ask_anew(leaf, event.at)
 
 
 def _step_finished(now: _Step, event: events.StepFinished) -> None:
@@ -276,7 +276,19 @@ def _intervention_asked(now: _Step, event: events.InterventionAsked) -> None:
     leaf = now.state.live.get(event.path)
     if isinstance(leaf, Leaf) and leaf.phase == "asking" and leaf.attempt == event.attempt and leaf.question is None:
         leaf.question = event.question
-        leaf.answers = ()
+        _ask_anew(leaf, event.at)
+
+
+def _ask_anew(leaf: Leaf, at: float) -> None:
+    leaf.answers = ()
+    leaf.asked_at = at
+    leaf.told = 0
+
+
+def _escalated(now: _Step, event: events.Escalated) -> None:
+    leaf = now.state.live.get(event.path)
+    if isinstance(leaf, Leaf) and leaf.question is not None and leaf.question["id"] == event.question:
+        leaf.told = max(leaf.told, event.level)
 
 
 def _intervention_decided(now: _Step, event: events.InterventionDecided) -> None:
@@ -717,7 +729,15 @@ def _result(node: Live, status: str, failure: Mapping[str, Any] | None) -> Mappi
         return {**node.scope.values, **outcome} if node.item is not None else outcome
     if status == "skipped" or node.last is None:
         return outcome
-    return {"msg": node.last.message, **node.last.result, **outcome, "changed": node.last.changed, "attempts": node.attempt}
+    return {**attempt_result(node), **outcome, "changed": node.last.changed}
+
+
+def attempt_result(leaf: Leaf) -> Mapping[str, Any]:
+    """The result of the leaf's last attempt under the names that ``register`` gives it; ``until`` and ``failed_when`` see it."""
+    last = leaf.last
+    if last is None:
+        return {"failed": False, "changed": False, "attempts": leaf.attempt}
+    return {"msg": last.message, **last.result, "failed": bool(last.failure), "changed": last.changed, "attempts": leaf.attempt}
 
 
 _HANDLERS: Mapping[type, Callable[[_Step, Any], None]] = {
@@ -732,6 +752,7 @@ _HANDLERS: Mapping[type, Callable[[_Step, Any], None]] = {
     events.TimerFired: _timer_fired,
     events.Answered: _answered,
     events.AnswerRefused: _answer_refused,
+    events.Escalated: _escalated,
     events.InterventionAsked: _intervention_asked,
     events.InterventionDecided: _intervention_decided,
 }

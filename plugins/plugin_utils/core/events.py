@@ -91,13 +91,14 @@ class Expanded:
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """Written and synced before the operation is started. ``args`` are the options with secrets masked."""
+    """Written and synced before the operation is started. ``args`` are the options with secrets masked, ``name`` is the step's name evaluated."""
 
     at: float
     path: str
     attempt: int
     key: str
     args: Mapping[str, JSON] = field(default_factory=dict)
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

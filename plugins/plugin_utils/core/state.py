@@ -43,11 +43,12 @@ class Leaf:
 
     ``phase`` is "entering" (its ``when`` is being evaluated), "running", "judging" (``until``/``failed_when`` are being evaluated), "delayed" or "asking".
     ``granted`` counts attempts people granted beyond the policy; ``started`` says that this attempt's ``StepStarted`` is recorded.
+    ``asked_at`` is when the open question was first asked, ``told`` the highest escalation level told of it.
     """
 
     __slots__ = (
-        "answers", "attempt", "entry", "granted", "handle", "item", "last", "long", "message", "parent", "path", "phase", "question",
-        "retry_due", "scope", "started", "step", "stop", "timeout_due",
+        "answers", "asked_at", "attempt", "entry", "granted", "handle", "item", "last", "long", "message", "parent", "path", "phase", "question",
+        "retry_due", "scope", "started", "step", "stop", "timeout_due", "told",
     )  # fmt: skip
 
     def __init__(self, step: Step, path: str, parent: Parent, scope: Scope, item: Item | None) -> None:
@@ -56,6 +57,8 @@ class Leaf:
         self.parent = parent
         self.scope = scope
         self.item = item
+        self.asked_at = 0.0
+        self.told = 0
         self.phase = "running"
         self.attempt = 1
         self.granted = 0

@@ -1,0 +1,272 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The life of an attempt: prepared, recorded, started or adopted, looked at again, decided by people, stopped. For the engine's thread.
+
+Each attempt has at most one call into its operation under way at a time.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError, OperationError
+from ansible_collections.netops.changerail.plugins.module_utils.failures import CANCELLED, FAILED
+from ansible_collections.netops.changerail.plugins.module_utils.operation import Done, Failed, Outcome, Verdict, Waiting
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import StepFinished, StepStarted, StepWaiting
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import Leaf
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.mask import CENSORED, Masker
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.prepare import Prepared, Preparer
+
+_SHORTEST_WAIT = 0.02
+_LONGEST_WAIT = 3600.0
+_MESSAGE_EVERY = 60.0
+"""Seconds between two records of a waiting step when only its message changed."""
+_STOPPING_LIMIT = 600.0
+"""Seconds a thing may take to stop before the step ends with what is left undone."""
+
+
+@dataclass(eq=False)
+class Attempt:
+    """One attempt under way. ``stop`` is why it is to be stopped, ``stopping_since`` (monotonic) when that was begun."""
+
+    path: str
+    number: int
+    prepared: Prepared | None = None
+    busy: bool = False
+    stop: str = ""
+    stopping_since: float | None = None
+    verdict: Verdict | None = None
+    last: Waiting | None = None
+    recorded_at: float = 0.0
+    looks: int = field(default=0)
+
+
+class Attempts:
+    """All attempts of a run under way in this process, by step path. ``asked`` is told when a step waits with a question."""
+
+    def __init__(self, loop: Loop, preparer: Preparer, masker: Masker, asked: Callable[[Leaf], None]) -> None:
+        self._loop = loop
+        self._preparer = preparer
+        self._masker = masker
+        self._asked = asked
+        self._now: dict[str, Attempt] = {}
+
+    def perform(self, path: str, number: int) -> None:
+        """Start the attempt, or adopt what an earlier engine started."""
+        attempt = self._now[path] = Attempt(path, number)
+        self._prepare(attempt)
+
+    def stop(self, path: str, number: int, reason: str) -> None:
+        """Stop the attempt: a thing not yet started is not started, a thing under way is cancelled."""
+        attempt = self._now.get(path)
+        if attempt is None or attempt.number != number:
+            attempt = self._now[path] = Attempt(path, number, stop=reason)
+            self._prepare(attempt)
+            return
+        attempt.stop = reason
+        if not attempt.busy:
+            self._cancel(attempt)
+
+    def decided(self, path: str, verdict: Verdict) -> None:
+        """People have decided on the step's question."""
+        attempt = self._now.get(path)
+        if attempt is None or attempt.verdict is not None:
+            return
+        attempt.verdict = verdict
+        if not attempt.busy and attempt.last is not None:
+            self._conclude(attempt)
+
+    def only_long_waits(self) -> bool:
+        """Whether everything under way waits for people, or for something that may take hours."""
+        return all(not a.busy and a.last is not None and (a.last.long or a.last.question is not None) for a in self._now.values())
+
+    # Preparing and starting
+
+    def _prepare(self, attempt: Attempt) -> None:
+        leaf = self._leaf(attempt)
+        if leaf is None:
+            return
+        snapshot = self._preparer.snapshot(self._loop.state, leaf)
+
+        def job() -> Callable[[], None]:
+            try:
+                prepared = self._preparer.prepare(snapshot)
+            except ChangerailError as error:
+                message = str(error)
+                return lambda: self._settled(attempt, Failed(FAILED, message))
+            return lambda: self._prepared(attempt, prepared)
+
+        self._work(attempt, job)
+
+    def _prepared(self, attempt: Attempt, prepared: Prepared) -> None:
+        self._free(attempt)
+        leaf = self._leaf(attempt)
+        if leaf is None:
+            return
+        attempt.prepared = prepared
+        if leaf.started:
+            self._take_up(attempt, leaf)
+        elif attempt.stop:
+            self._finish(attempt, Failed(CANCELLED, "not started"))
+        else:
+            event = StepStarted(self._loop.clock.now(), attempt.path, attempt.number, prepared.call.context.key, prepared.shown, prepared.name)
+            self._loop.record(event, lambda: self._start(attempt))
+
+    def _take_up(self, attempt: Attempt, leaf: Leaf) -> None:
+        """The attempt was started by an earlier engine: ask after it, by its handle where one was recorded."""
+        if leaf.handle is not None:
+            attempt.last = Waiting(leaf.handle, 0.0, leaf.message, leaf.question, leaf.long)
+            attempt.recorded_at = self._loop.clock.monotonic()
+            if attempt.stop:
+                self._cancel(attempt)
+            else:
+                self._poll(attempt)
+        elif attempt.stop:
+            self._cancel(attempt)
+        else:
+            self._start(attempt)
+
+    def _start(self, attempt: Attempt) -> None:
+        if attempt.stop:
+            self._finish(attempt, Failed(CANCELLED, "not started"))
+            return
+        self._call(attempt, lambda prepared: prepared.operation.start(prepared.call))
+
+    # Looking again
+
+    def _poll(self, attempt: Attempt) -> None:
+        handle = attempt.last.handle if attempt.last else {}
+        self._call(attempt, lambda prepared: prepared.operation.poll(prepared.call, handle))
+
+    def _cancel(self, attempt: Attempt) -> None:
+        handle = attempt.last.handle if attempt.last else {}
+        attempt.stopping_since = self._loop.clock.monotonic()
+        self._call(attempt, lambda prepared: prepared.operation.cancel(prepared.call, handle))
+
+    def _conclude(self, attempt: Attempt) -> None:
+        verdict = attempt.verdict
+        handle = attempt.last.handle if attempt.last else {}
+        if verdict is not None:
+            self._call(attempt, lambda prepared: prepared.operation.conclude(prepared.call, handle, verdict))
+
+    def _call(self, attempt: Attempt, ask: Callable[[Prepared], Outcome]) -> None:
+        prepared = attempt.prepared
+        if prepared is None:
+            return
+
+        def job() -> Callable[[], None]:
+            outcome = _outcome_of(ask, prepared)
+            return lambda: self._settled(attempt, outcome)
+
+        self._work(attempt, job)
+
+    def _settled(self, attempt: Attempt, outcome: Outcome) -> None:
+        self._free(attempt)
+        if self._leaf(attempt) is None:
+            return
+        if isinstance(outcome, Waiting):
+            self._waits(attempt, outcome)
+        else:
+            self._finish(attempt, outcome)
+
+    def _waits(self, attempt: Attempt, outcome: Waiting) -> None:
+        before, attempt.last = attempt.last, outcome
+        changed_question = _question_id(outcome) != _question_id(before)
+        if changed_question:
+            attempt.verdict = None
+        then = None if outcome.question is None else (lambda: self._ask(attempt))
+        if before is None or changed_question or outcome.handle != before.handle or outcome.long != before.long or self._message_is_due(attempt, before):
+            attempt.recorded_at = self._loop.clock.monotonic()
+            self._loop.record(self._waiting_event(attempt, outcome), then)
+        if attempt.stop:
+            self._keep_stopping(attempt)
+        elif attempt.verdict is not None:
+            self._conclude(attempt)
+        self._look_again(attempt, outcome.after)
+
+    def _keep_stopping(self, attempt: Attempt) -> None:
+        if attempt.stopping_since is None:
+            self._cancel(attempt)
+        elif self._loop.clock.monotonic() - attempt.stopping_since > _STOPPING_LIMIT:
+            message = attempt.last.message if attempt.last else ""
+            self._finish(attempt, Failed(CANCELLED, f"asked to stop, but after {_STOPPING_LIMIT:.0f} s it still goes on: {message}"))
+
+    def _look_again(self, attempt: Attempt, after: float) -> None:
+        attempt.looks += 1
+        look = attempt.looks
+
+        def action() -> None:
+            if attempt.looks == look and not attempt.busy and self._leaf(attempt) is not None:
+                self._poll(attempt)
+
+        self._loop.timers.after(min(max(after, _SHORTEST_WAIT), _LONGEST_WAIT), action)
+
+    def _message_is_due(self, attempt: Attempt, before: Waiting) -> bool:
+        waited = self._loop.clock.monotonic() - attempt.recorded_at
+        return attempt.last is not None and attempt.last.message != before.message and waited >= _MESSAGE_EVERY
+
+    def _ask(self, attempt: Attempt) -> None:
+        leaf = self._leaf(attempt)
+        if leaf is not None:
+            self._asked(leaf)
+
+    # Ending
+
+    def _finish(self, attempt: Attempt, outcome: Done | Failed) -> None:
+        self._now.pop(attempt.path, None)
+        self._loop.record(self._finished_event(attempt, outcome))
+
+    def _finished_event(self, attempt: Attempt, outcome: Done | Failed) -> StepFinished:
+        hidden = attempt.prepared is not None and attempt.prepared.no_log
+        result: Mapping[str, Any] = CENSORED if hidden else self._masker.plain(outcome.result)
+        now = self._loop.clock.now()
+        if isinstance(outcome, Done):
+            message = str(result.get("msg", "")) if isinstance(result.get("msg", ""), str) else ""
+            return StepFinished(now, attempt.path, attempt.number, "", message, outcome.changed, result)
+        message = "failed; the message is hidden by no_log" if hidden else self._masker.text(outcome.message)
+        changed = bool(outcome.result.get("changed", False))
+        return StepFinished(now, attempt.path, attempt.number, outcome.failure, message, changed, result, outcome.retry_after)
+
+    def _waiting_event(self, attempt: Attempt, outcome: Waiting) -> StepWaiting:
+        plain = self._masker.plain
+        question = plain(outcome.question) if outcome.question is not None else None
+        message = self._masker.text(outcome.message)
+        return StepWaiting(self._loop.clock.now(), attempt.path, attempt.number, plain(outcome.handle), message, question, outcome.long)
+
+    # Bookkeeping
+
+    def _leaf(self, attempt: Attempt) -> Leaf | None:
+        """The live leaf this attempt belongs to; None when the run has gone on without it."""
+        leaf = self._loop.state.live.get(attempt.path)
+        if isinstance(leaf, Leaf) and leaf.attempt == attempt.number and leaf.phase == "running" and self._now.get(attempt.path) is attempt:
+            return leaf
+        return None
+
+    def _work(self, attempt: Attempt, job: Callable[[], Callable[[], None]]) -> None:
+        attempt.busy = True
+        self._loop.work(job)
+
+    def _free(self, attempt: Attempt) -> None:
+        attempt.busy = False
+        self._loop.work_done()
+
+
+def _outcome_of(ask: Callable[[Prepared], Outcome], prepared: Prepared) -> Outcome:
+    try:
+        return ask(prepared)
+    except OperationError as error:
+        return Failed(error.failure, str(error), retry_after=error.retry_after)
+    except ChangerailError as error:
+        return Failed(FAILED, str(error))
+    except Exception as error:  # noqa: BLE001 - a stranger's operation must not take the engine down; its traceback goes into the result
+        message = f"defect in operation {prepared.operation.name}: {type(error).__name__}: {error}"
+        return Failed(FAILED, message, {"traceback": traceback.format_exc()})
+
+
+def _question_id(outcome: Waiting | None) -> str | None:
+    return outcome.question["id"] if outcome is not None and outcome.question is not None else None

@@ -1,0 +1,267 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs: create one, drive it until it is over or only waits, collect what people sent while nobody drove it. What the doors call.
+
+``create`` writes the first record; ``drive`` takes a run up, whoever put it down and however; both go by the journal alone.
+"""
+
+from __future__ import annotations
+
+import getpass
+import importlib.metadata
+import os
+import platform
+import re
+import secrets
+import socket
+import threading
+import time
+from collections import ChainMap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.netops.changerail.plugins.module_utils.errors import RunError
+from ansible_collections.netops.changerail.plugins.module_utils.operation import Artifact
+from ansible_collections.netops.changerail.plugins.plugin_utils.core import decide
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.commands import Command
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import EngineStarted, EngineStopped, Event, RunStarted
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import State
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.engine import Ending, Engine
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.escalation import Teller
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop, watch
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.mask import Masker, environment_secrets
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.observe import observe_step
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.prepare import Preparer, Surroundings
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.questions import Questions
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.templating import Templating
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.timers import Clock
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file import FileJournal
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder, StateFolder, storage_error
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project, Resolver
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Vaulted, Workflow
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load_sources
+
+_VAULT = "__ansible_vault"
+"""The key under which Ansible's own JSON carries a vaulted value's ciphertext."""
+
+
+@dataclass(frozen=True)
+class Surround:
+    """What a door gives ``drive`` beside the run: the world around it.
+
+    ``observer`` is called with every new record, in the engine's thread. ``evidence`` collects the run's evidence as files.
+    ``environment`` stands for ``os.environ``.
+    """
+
+    project: Project = field(default_factory=Project)
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    observer: Callable[[Record], None] = lambda record: None
+    evidence: Callable[[RunFolder], Sequence[Artifact]] = lambda folder: ()
+    clock: Clock = field(default_factory=Clock)
+
+
+def create(
+    workflow: Workflow,
+    *,
+    state: StateFolder,
+    variables: Mapping[str, Any],
+    options: Mapping[str, Any],
+    requester: Mapping[str, str],
+    project: Project | None = None,
+    run: str | None = None,
+    clock: Clock | None = None,
+) -> RunFolder:
+    """Make a run of ``workflow`` and write its first record; nothing is started yet.
+
+    ``variables`` are the extra vars, ``options`` what ``RunStarted.options`` says, ``requester`` has "name", "assurance" and "os_user".
+    Raises AuthorError when the id is taken or impossible, StorageError.
+    """
+    now = (clock or Clock()).now()
+    folder = state.create(run or new_run_id(workflow.name, now))
+    started = RunStarted(
+        at=now,
+        run=folder.run,
+        name=workflow.name,
+        main=workflow.main,
+        folder=workflow.folder,
+        sources=dict(workflow.sources),
+        digest=workflow.digest,
+        variables=_with_ciphertext(variables),
+        requester=dict(requester),
+        options=dict(options),
+        versions=versions(),
+        project=str(project.path) if project is not None and project.path is not None else "",
+        rules=decide.RULES,
+    )
+    with FileJournal(folder) as journal:
+        journal.append([started])
+    return folder
+
+
+def drive(folder: RunFolder, around: Surround, *, until_waiting: bool = False, stop: threading.Event | None = None) -> Ending:
+    """Take the run up and drive it until it is over, ``stop`` is set, or (``until_waiting``) only people and long waits are left.
+
+    Raises RunIsHeld, JournalDamaged, StorageError; the journal then holds all that was acknowledged and the run can be resumed.
+    """
+    with FileJournal(folder) as journal:
+        state, workflow = _folded(journal)
+        if state.status != "running":
+            return Ending(state.status, "the run is over")
+        loop = Loop(state, journal, around.clock, around.observer)
+        finished = threading.Event()
+        try:
+            engine = _engine(loop, folder, workflow, around)
+            _listen(folder, finished, engine)
+            loop.record(EngineStarted(around.clock.now(), socket.gethostname(), os.getpid(), _login(), versions()["changerail"], journal.healed))
+            loop.commit()
+            ending = engine.run(decide.pending(state), until_waiting, stop or threading.Event())
+            loop.record(EngineStopped(around.clock.now(), "finished" if state.status != "running" else ending.status))
+            loop.commit()
+            return ending
+        finally:
+            finished.set()
+            loop.close()
+
+
+def collect(folder: RunFolder, around: Surround) -> list[Event]:
+    """Record what lies in the inbox of a run that nobody drives, and return the new events; an engine that drives it does this itself.
+
+    Raises RunIsHeld when one does. What follows from the answers is done when the run is resumed.
+    """
+    new: list[Event] = []
+    with FileJournal(folder) as journal:
+        state, _workflow = _folded(journal)
+        loop = Loop(state, journal, around.clock, lambda record: new.append(record.event))
+        loop.dispatch = _leave_it
+        try:
+            Questions(loop, folder, around.project, lambda path, verdict: None, lambda leaf, number, level: None).read_inbox()
+        finally:
+            loop.close()
+    return new
+
+
+def new_run_id(name: str, now: float) -> str:
+    """A run id for people: the workflow's name, the day, four hex digits of chance."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "run"
+    return f"{slug}-{time.strftime('%Y%m%d', time.localtime(now))}-{secrets.token_hex(2)}"
+
+
+def os_requester() -> dict[str, str]:
+    """The operating-system user as the requester of a run."""
+    login = _login()
+    return {"name": login, "assurance": "os_user", "os_user": login}
+
+
+def versions() -> dict[str, str]:
+    """The versions a run depends on, without importing what they are of."""
+    found = {"python": platform.python_version()}
+    for name in ("changerail", "ansible-core", "ansible-runner"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "unknown"
+    return found
+
+
+def _folded(journal: FileJournal) -> tuple[State, Workflow]:
+    records = journal.read()
+    first = next(records, None)
+    if first is None or not isinstance(first.event, RunStarted):
+        raise RunError("the run was never begun: its journal has no first record; start it anew")
+    started = first.event
+    if started.rules > decide.RULES:
+        raise RunError(f"the run was started by a later release (rules {started.rules}, this one knows {decide.RULES}): use that release or a newer one")
+    workflow = load_sources(started.main, started.sources, started.folder)
+    state = State(workflow)
+    decide.apply(state, replace(started, variables=_with_vaulted(started.variables)))
+    for record in records:
+        decide.apply(state, record.event)
+    return state, workflow
+
+
+def _engine(loop: Loop, folder: RunFolder, workflow: Workflow, around: Surround) -> Engine:
+    started = loop.state.started
+    if started is None:
+        raise RunError("the run was never begun")
+    templating = Templating(workflow.folder, started.options.get("vault_password_files") or ())
+    resolver = Resolver(around.environment, templating.decrypt)
+    masker = Masker([*around.project.secrets(resolver), *environment_secrets(around.environment)])
+    state = StateFolder(folder.path.parent.parent)
+    connections, settings = around.project.context_parts(resolver)
+
+    def all_connections() -> Mapping[str, Mapping[str, Any]]:
+        local = {"records": str(state.records), **connections.get("local", {})}
+        return ChainMap({"local": local}, connections)
+
+    surroundings = Surroundings(
+        folder=folder,
+        base=Path(workflow.folder),
+        requester=str(started.requester.get("name", "")),
+        inventory=_inventory(workflow, started),
+        options=started.options,
+        connections=all_connections,
+        settings=settings,
+        environment=around.environment,
+        clock=around.clock.now,
+        evidence=lambda: around.evidence(folder),
+        observe_step=lambda run, step: observe_step(state, run, step),
+    )
+    preparer = Preparer(templating, surroundings, masker)
+    teller = Teller(loop, surroundings)
+    return Engine(
+        loop, preparer, masker, lambda attempts: Questions(loop, folder, around.project, attempts.decided, teller.tell)
+    )
+
+
+def _inventory(workflow: Workflow, started: RunStarted) -> list[str]:
+    """Inventories as the command line named them, else as the workflow does, relative to its folder."""
+    given = started.options.get("inventory")
+    if given:
+        return [str(path) for path in given]
+    written = workflow.inventory
+    names = [written] if isinstance(written, str) else list(written or ())
+    return [name if "," in name else str(Path(workflow.folder, name)) for name in names]
+
+
+def _listen(folder: RunFolder, finished: threading.Event, engine: Engine) -> None:
+    try:
+        if not folder.wake.exists():
+            os.mkfifo(folder.wake, 0o600)
+    except OSError as error:
+        raise storage_error(folder.wake, error) from None
+    watch(str(folder.wake), finished, engine.inbox_changed)
+
+
+def _leave_it(command: Command) -> None:
+    """It stays pending and is done by whoever resumes the run."""
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
+
+
+def _with_ciphertext(value: Any) -> Any:
+    if isinstance(value, Vaulted):
+        return {_VAULT: value.ciphertext}
+    if isinstance(value, Mapping):
+        return {str(key): _with_ciphertext(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_ciphertext(item) for item in value]
+    return value
+
+
+def _with_vaulted(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if set(value) == {_VAULT}:
+            return Vaulted(value[_VAULT])
+        return {key: _with_vaulted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_vaulted(item) for item in value]
+    return value
