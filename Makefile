@@ -36,10 +36,10 @@ $(VENV)/.stamp: pyproject.toml hatch_build.py galaxy.yml requirements/constraint
 
 .PHONY: demo lab bench
 demo: venv  ## one change from request to closed record, without root (PEOPLE=me: you answer)
-	PEOPLE="$(PEOPLE)" $(PY) examples/demo/demo.py
+	$(PY) -m examples.demo.demo
 
 lab: venv  ## the same change on real routers in network namespaces; needs root and Debian packages
-	$(PY) examples/lab/lab.py
+	$(PY) -m examples.lab.lab
 
 bench: venv  ## the figures, as ratios taken in one run (JSON=file: as JSON too)
 	$(PY) tests/bench/bench.py $(if $(JSON),--json "$(JSON)")
