@@ -1,0 +1,101 @@
+"""The demo: one change from request to closed record, without root and without anything outside; `make demo` runs it.
+
+Its routers are folders, and other teams' systems are stand-ins on loopback. All the rest is what a user runs: the command
+`changerail`, the workflow and playbooks of examples/change, people who answer with signatures, mail.
+`PEOPLE=me` leaves the answers to whoever runs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from examples.common import mail, report
+from examples.common.baseline import render_baseline
+from examples.common.changerail import CHECKOUT, Changerail, environment
+from examples.common.intent import show_change
+from examples.common.people import PEOPLE, Crew, answer_command, by_name
+from examples.common.stage import Stage
+from examples.demo.neighbours import ADDRESS, NAME, RULE, Firewall, NameServer
+
+RUN = "demo"
+INVENTORY = Path(__file__).with_name("inventory.yml")
+QUESTIONS = (
+    ("change/approvals/security-review", "security-engineer"),
+    ("change/approvals/change-advisory-board", "peer"),
+    ("change/approvals/change-advisory-board", "change-manager"),
+    ("change/review-the-diff", "peer"),
+)
+"""Where answers are asked for, in order, and who may give them. The board's step first asks the team that is assigned."""
+
+
+def main() -> int:
+    stage = Stage.fresh(CHECKOUT / ".work" / "demo")
+    changerail = Changerail(environment(stage.home, stage.project))
+    with _neighbours(stage) as work:
+        _make_routers(changerail, stage)
+        report.heading("The change, as it was committed")
+        report.text(show_change(stage.intent))
+        report.heading("The run")
+        people = () if os.environ.get("PEOPLE") == "me" else PEOPLE
+        if not people:
+            _explain_answers(changerail, stage)
+        with Crew(changerail, RUN, stage.keys, work, people):
+            code = changerail.run(
+                *("run", "change.yml", "-i", str(INVENTORY), "-e", f"@{stage.variables}", "--run-id", RUN)
+            )
+    report.run(changerail, stage, RUN)
+    return code
+
+
+@contextlib.contextmanager
+def _neighbours(stage: Stage) -> Iterator[Mapping[str, Callable[[], None]]]:
+    """Start the other teams' systems and tell the run where they are. Gives what each team does, by the step that waits for it."""
+    mailbox = mail.serve("127.0.0.1", 0, stage.mail)
+    with Firewall() as firewall, NameServer() as names:
+        stage.write_project(f"127.0.0.1:{mail.port(mailbox)}", INVENTORY)
+        stage.write_variables(
+            {
+                "routers_folder": str(stage.home / "routers"),
+                "firewall": firewall.url,
+                "dns_server": "127.0.0.1",
+                "dns_port": names.port,
+            }
+        )
+        try:
+            yield {
+                "change/neighbours-are-ready/firewall-rule": lambda: firewall.add(RULE),
+                "change/neighbours-are-ready/dns-record": lambda: names.add(NAME, ADDRESS),
+            }
+        finally:
+            mailbox.stop()
+            firewall.shutdown()
+            names.shutdown()
+
+
+def _make_routers(changerail: Changerail, stage: Stage) -> None:
+    """A folder for each router, with what it runs before the change."""
+    render_baseline(changerail, stage, INVENTORY)
+    for configuration in stage.baseline.glob("*.conf"):
+        folder = stage.home / "routers" / configuration.stem
+        folder.mkdir(parents=True)
+        shutil.copy(configuration, folder / "frr.conf")
+
+
+def _explain_answers(changerail: Changerail, stage: Stage) -> None:
+    settings = {name: changerail.environment[name] for name in ("CHANGERAIL_HOME", "CHANGERAIL_CONFIG")}
+    lines = ["You are the people. Once the run waits for them, type in another terminal:", ""]
+    lines += [f"export {' '.join(f'{name}={shlex.quote(value)}' for name, value in settings.items())}"]
+    for path, name in QUESTIONS:
+        arguments = answer_command(RUN, path, by_name(name), stage.keys)
+        lines.append(shlex.join([str(changerail.program), *arguments]))
+    report.text("\n".join([*lines, ""]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
