@@ -1,0 +1,128 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a person's answer to an event: doors build inbox items here, the engine makes events of them.
+
+``to_event`` is pure but for the operating system's user names and the verification of a signature; the clock is passed in.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.netops.changerail.plugins.module_utils.question import Question
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
+    Answered,
+    AnswerRefused,
+    CancelRequested,
+)
+from ansible_collections.netops.changerail.plugins.plugin_utils.people import signatures
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People, Who, login, plain
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import ANSWER, CANCEL
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import Offered, refusal
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
+
+
+def answer_item(
+    run: str, path: str, question: str, choice: str, comment: str, person: str, now: float, key: Path | None = None
+) -> dict[str, Any]:
+    """An item for ``inbox.put``: ``choice`` to question id ``question`` at step ``path``.
+
+    ``person`` is who answers ("" leaves it to the login that puts the item); ``key`` signs the answer, and then ``person`` must be given.
+    Raises AuthorError when the key cannot sign.
+    """
+    item = {
+        "kind": ANSWER,
+        "id": new_id(now),
+        "run": run,
+        "path": path,
+        "question": question,
+        "choice": choice,
+        "comment": comment,
+        "person": plain(person),
+        "signature": "",
+    }
+    return item if key is None else {**item, "signature": signatures.sign(_signed(item), key)}
+
+
+def cancel_item(run: str, person: str, reason: str, now: float, force: bool) -> dict[str, Any]:
+    """An item for ``inbox.put`` that cancels the run; ``force`` also stops what runs under ``always``."""
+    return {"kind": CANCEL, "id": new_id(now), "run": run, "person": person, "reason": reason, "force": force}
+
+
+def new_id(now: float) -> str:
+    """A new item's id: when it was made, and chance. A signature covers it, so it also dates a signed answer."""
+    return f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(6)}"
+
+
+def to_event(
+    item: Mapping[str, Any],
+    owner_uid: int,
+    run: str,
+    question: Question | None,
+    answers: Sequence[Answered],
+    project: Project,
+    now: float,
+    arrived: float | None = None,
+    requester_os_user: str = "",
+) -> Answered | AnswerRefused:
+    """What becomes of an answer from the inbox.
+
+    ``item`` and ``owner_uid`` are ``Item.document`` and ``Item.owner_uid``; ``run`` is the run whose inbox it lay in. ``question`` is what
+    is asked at the item's step now, None when nothing is; ``answers`` are those accepted since that was first asked.
+    Whether it was in time is judged by ``arrived``, when given, so that an answer counts which lay there while no engine ran;
+    the event is dated ``now``. ``requester_os_user`` is the login under which the run was requested, whatever name was given with it.
+    """
+    who, reason = _identified(item, owner_uid, project, now)
+    if item["run"] != run:
+        reason = f"the answer was given to run {item['run']}, not to this one"
+    if not reason:
+        logins = {requester_os_user, *project.people.logins(question.requester)} if question else set()
+        offered = Offered(item["question"], item["choice"], who)
+        reason = refusal(question, offered, answers, now if arrived is None else arrived, logins) or ""
+    common: dict[str, Any] = {
+        "at": now,
+        "path": item["path"],
+        "question": item["question"],
+        "answer": item["id"],
+        "choice": item["choice"],
+        "person": who.person,
+        "assurance": who.assurance,
+        "comment": item["comment"],
+    }
+    if reason:
+        return AnswerRefused(**common, reason=reason)
+    return Answered(**common, groups=sorted(who.groups), signature=item["signature"], key=who.key)
+
+
+def to_cancel(item: Mapping[str, Any], owner_uid: int, people: People, now: float) -> CancelRequested:
+    """The event of a cancel from the inbox. A name that is only asserted is recorded with the login beside it."""
+    who = people.claimed(item["person"], login(owner_uid))
+    by = who.person if who.assurance == "os_user" else f"{who.person} (asserted by {who.os_user})"
+    return CancelRequested(now, by, item["reason"], item["force"])
+
+
+def _identified(item: Mapping[str, Any], owner_uid: int, project: Project, at: float) -> tuple[Who, str]:
+    """Who answers, and why the answer's signature does not stand ("" when it does, or when there is none)."""
+    who = project.people.claimed(item["person"], login(owner_uid))
+    if not item["signature"]:
+        return who, ""
+    if item["person"] != who.person:
+        return who, f"a signed answer must say whose it is, in the spelling of the project file ({who.person})"
+    verified = signatures.verify(_signed(item), item["signature"], project.signers(), who.person, at)
+    if verified.error:
+        return who, verified.error
+    # Where the project names nobody, whoever has a key in allowed_signers is known.
+    known = who.known or not project.people.by_name
+    return replace(who, assurance="signed", key=verified.key, known=known), ""
+
+
+def _signed(item: Mapping[str, Any]) -> bytes:
+    return signatures.document(
+        item["run"], item["path"], item["question"], item["id"], item["choice"], item["person"], item["comment"]
+    )

@@ -1,0 +1,335 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finds ``changerail.yml`` and reads it into a ``Project``, with every mistake in it at once; for the doors and the engine."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.netops.changerail.plugins.module_utils.durations import moment, seconds
+from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
+from ansible_collections.netops.changerail.plugins.module_utils.question import ASSURANCES
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People, Person, plain
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import Level
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project, Reference
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.trusted import distrust, read_trusted
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.document import (
+    Items,
+    Node,
+    Scalar,
+    Table,
+    decoded,
+    described,
+    parse,
+)
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.mistake import Mistakes, nearest, shown
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Position, Unsafe, Vaulted
+
+NAME = "changerail.yml"
+VARIABLE = "CHANGERAIL_CONFIG"
+
+_SECTIONS = (
+    "people",
+    "groups",
+    "connections",
+    "channels",
+    "calendars",
+    "defaults",
+    "escalation",
+    "allowed_signers",
+)
+_PERSON = ("os_user", "groups", "mail", "notify", "keys")
+_DEFAULTS = ("deadline", "assurance")
+_LEVEL = ("after", "to")
+
+_SECRET_KEY = re.compile(r"(?i)(password|passwd|passphrase|secret|token|api[-_]?key|authorization)\Z")
+_PASSWORD_IN_URL = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
+_SSH_KEY = re.compile(r"(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ +[A-Za-z0-9+/=]{16,}( .*)?\Z")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where the project file is (None: nowhere) and what was passed over on the way, one sentence each."""
+
+    path: Path | None
+    warnings: tuple[str, ...] = ()
+
+
+def find(environment: Mapping[str, str], folder: Path) -> Found:
+    """The project file: what ``$CHANGERAIL_CONFIG`` names, else ``changerail.yml`` in ``folder``, else ``~/.changerail.yml``.
+
+    One that anybody may write to is passed over with a warning; naming such a one, or a missing one, in the environment raises AuthorError.
+    """
+    named = environment.get(VARIABLE)
+    if named:
+        path = Path(named).expanduser().absolute()
+        if not path.is_file():
+            raise AuthorError(f"{path}: no such file; ${VARIABLE} names it as the project file")
+        if problem := distrust(path):
+            raise AuthorError(f"{path}: {problem}")
+        return Found(path)
+    home = Path(environment.get("HOME") or os.path.expanduser("~"))
+    warnings: list[str] = []
+    for path in (folder.absolute() / NAME, home / f".{NAME}"):
+        if not path.is_file():
+            continue
+        problem = distrust(path)
+        if not problem:
+            return Found(path, tuple(warnings))
+        warnings.append(f"{path}: not used as project file: {problem}")
+    return Found(None, tuple(warnings))
+
+
+def load(path: Path) -> Project:
+    """The project in the file at ``path``. Raises AuthorError when it cannot be read, CheckError with all its mistakes."""
+    mistakes = Mistakes()
+    text = decoded(read_trusted(path), str(path), mistakes)
+    tree = None if text is None or _says_nothing(text) else parse(text, str(path), mistakes)
+    if tree is None:
+        mistakes.raise_if_any()
+        return Project(path)
+    project = _Reader(mistakes, path).project(tree)
+    mistakes.raise_if_any()
+    return project
+
+
+class _Reader:
+    """Walks the tree of one project file, makes values of it and reports what is wrong. A wrong part is left out."""
+
+    def __init__(self, mistakes: Mistakes, path: Path) -> None:
+        self._mistakes = mistakes
+        self._path = path
+
+    def project(self, tree: Node) -> Project:
+        sections = dict(self._table(tree, "the project file", _SECTIONS))
+        people, notify = self._people(sections.get("people"))
+        people, groups = self._groups(sections.get("groups"), people)
+        channels = {name: self._urls(node) for name, node in self._named(sections.get("channels"), "channels")}
+        signers = sections.get("allowed_signers")
+        return Project(
+            path=self._path,
+            people=People(people),
+            groups=groups,
+            connections=self._connections(sections.get("connections")),
+            channels=channels,
+            notify=notify,
+            calendars={name: self._place(node) for name, node in self._named(sections.get("calendars"), "calendars")},
+            defaults=self._defaults(sections.get("defaults")),
+            escalation=self._escalation(sections.get("escalation"), {*people, *groups, *channels}),
+            allowed_signers=self._path.parent / Path(self._text(signers)).expanduser() if signers else None,
+        )
+
+    # What stands where
+
+    def _people(self, section: Node | None) -> tuple[dict[str, Person], dict[str, list[Any]]]:
+        people: dict[str, Person] = {}
+        notify: dict[str, list[Any]] = {}
+        owners: dict[str, str] = {}
+        for name, node in self._named(section, "people"):
+            parts = {} if _nothing(node) else dict(self._table(node, f"person {name}", _PERSON))
+            logins = tuple(text for text, _at in self._texts(parts.get("os_user"))) if "os_user" in parts else (name,)
+            for login in logins:
+                if owners.setdefault(login, name) != name:
+                    at = (parts.get("os_user") or node).at
+                    self._mistakes.add(
+                        at, f"OS user {login} belongs to {owners[login]} already", "each OS user with one person"
+                    )
+            people[name] = Person(
+                name,
+                os_users=logins,
+                groups=frozenset(plain(text) for text, _at in self._texts(parts.get("groups"))),
+                mail=self._text(parts["mail"]) if "mail" in parts else "",
+                keys=tuple(self._keys(parts.get("keys"))),
+            )
+            notify[name] = self._urls(parts["notify"]) if "notify" in parts else []
+        return people, notify
+
+    def _groups(
+        self, section: Node | None, people: dict[str, Person]
+    ) -> tuple[dict[str, Person], dict[str, list[str]]]:
+        """People with all their groups, and groups with all their members, from both places where membership is written."""
+        members = {
+            group: {name for name, person in people.items() if group in person.groups} for group in _all_groups(people)
+        }
+        for group, node in self._named(section, "groups"):
+            members.setdefault(group, set())
+            for text, at in self._texts(node):
+                if plain(text) in people:
+                    members[group].add(plain(text))
+                else:
+                    self._mistakes.add(
+                        at,
+                        f"group {group}: {shown(text)} is not among the people",
+                        "a name from people",
+                        nearest(text, people),
+                    )
+        joined = {
+            name: replace(person, groups=frozenset(group for group, inside in members.items() if name in inside))
+            for name, person in people.items()
+        }
+        return joined, {group: sorted(inside) for group, inside in members.items()}
+
+    def _connections(self, section: Node | None) -> dict[str, Mapping[str, Any]]:
+        connections: dict[str, Mapping[str, Any]] = {}
+        for name, node in self._named(section, "connections"):
+            if isinstance(node, Table):
+                connections[name] = self._value(node)
+            elif not _nothing(node):
+                self._mistakes.add(node.at, f"connection {name} is {described(node)}", "a mapping of its options")
+        return connections
+
+    def _defaults(self, section: Node | None) -> dict[str, Any]:
+        defaults: dict[str, Any] = {}
+        for name, node in self._table(section, "defaults", _DEFAULTS) if section else ():
+            text = self._text(node)
+            if name == "deadline" and text:
+                self._checked(node, partial(moment, text, 0.0))
+            elif name == "assurance" and text and text not in ASSURANCES:
+                self._mistakes.add(
+                    node.at, f"assurance {shown(text)}", f"one of {', '.join(ASSURANCES)}", nearest(text, ASSURANCES)
+                )
+            defaults[name] = text
+        return defaults
+
+    def _escalation(self, section: Node | None, known: set[str]) -> tuple[Level, ...]:
+        levels = []
+        for node in section.items if isinstance(section, Items) else ():
+            parts = dict(self._table(node, "a level of escalation", _LEVEL))
+            if not {"after", "to"} <= set(parts):
+                self._mistakes.add(
+                    node.at, "a level of escalation lacks a part", "after (a duration such as 30m) and to"
+                )
+                continue
+            told = list(self._texts(parts["to"]))
+            for text, at in told:
+                if plain(text) not in known:
+                    self._mistakes.add(
+                        at, f"{shown(text)} is nobody to tell", "a person, a group or a channel", nearest(text, known)
+                    )
+            after = self._checked(parts["after"], partial(seconds, self._text(parts["after"])))
+            levels.append(Level(after, tuple(plain(text) for text, _at in told)))
+        if section is not None and not isinstance(section, Items):
+            self._mistakes.add(
+                section.at, f"escalation is {described(section)}", "a list of levels, each with after and to"
+            )
+        return tuple(levels)
+
+    # What values are
+
+    def _table(self, node: Node, what: str, known: tuple[str, ...]) -> Iterator[tuple[str, Node]]:
+        """The entries of a mapping that may have only ``known`` keys."""
+        if not isinstance(node, Table):
+            self._mistakes.add(node.at, f"{what} is {described(node)}", f"a mapping with {', '.join(known)}")
+            return
+        for entry in node.entries:
+            name = entry.key.text
+            if name in known:
+                yield name, entry.node
+            else:
+                self._mistakes.add(
+                    entry.key.at, f"{what} has no {shown(name)}", f"one of {', '.join(known)}", nearest(name, known)
+                )
+
+    def _named(self, section: Node | None, what: str) -> Iterator[tuple[str, Node]]:
+        """The entries of a mapping whose keys are names of the author's choice."""
+        if section is None or _nothing(section):
+            return
+        if not isinstance(section, Table):
+            self._mistakes.add(section.at, f"{what} is {described(section)}", "a mapping by name")
+            return
+        for entry in section.entries:
+            yield plain(entry.key.text), entry.node
+
+    def _text(self, node: Node) -> str:
+        if (
+            isinstance(node, Scalar)
+            and node.text
+            and isinstance(node.value, (str, int, float))
+            and not isinstance(node.value, bool)
+        ):
+            return node.text
+        self._mistakes.add(node.at, described(node), "text")
+        return ""
+
+    def _texts(self, node: Node | None) -> Iterator[tuple[str, Position]]:
+        """One text or a list of them, each with its place."""
+        if node is None or _nothing(node):
+            return
+        for inner in node.items if isinstance(node, Items) else (node,):
+            if text := self._text(inner):
+                yield text, inner.at
+
+    def _keys(self, node: Node | None) -> Iterator[str]:
+        for text, at in self._texts(node):
+            if _SSH_KEY.match(text):
+                yield text
+            else:
+                self._mistakes.add(
+                    at,
+                    f"{shown(text)} is no SSH public key",
+                    "the line of a .pub file, such as 'ssh-ed25519 AAAA… comment'",
+                )
+
+    def _urls(self, node: Node) -> list[Any]:
+        values = self._value(node)
+        urls = values if isinstance(values, list) else [values]
+        for url in urls:
+            if not isinstance(url, Reference) and not (isinstance(url, str) and "://" in url):
+                self._mistakes.add(
+                    node.at,
+                    described(node),
+                    "an Apprise URL such as mailto://…, or a list of them, !vault or {env: NAME}",
+                )
+        return urls
+
+    def _place(self, node: Node) -> Any:
+        """A URL as it is; a path starts at the project file's folder."""
+        value = self._value(node)
+        if isinstance(value, Reference) or (isinstance(value, str) and "://" in value):
+            return value
+        return str(self._path.parent / Path(self._text(node)).expanduser())
+
+    def _value(self, node: Node, key: str = "") -> Any:
+        """A value with references in place of ``!vault`` and ``{env: NAME}``; a secret that is written out is a mistake."""
+        if isinstance(node, Items):
+            return [self._value(item, key) for item in node.items]
+        if isinstance(node, Table):
+            if [entry.key.text for entry in node.entries] == ["env"]:
+                return Reference(self._text(node.entries[0].node), node.at)
+            return {entry.key.text: self._value(entry.node, entry.key.text) for entry in node.entries}
+        if isinstance(node.value, Vaulted):
+            return Reference(node.value, node.at)
+        written_out = isinstance(node.value, str) and (
+            _PASSWORD_IN_URL.search(node.text) or (node.text and _SECRET_KEY.search(key))
+        )
+        if written_out:
+            self._mistakes.add(
+                node.at, f"a secret stands here in clear ({key or 'a password in a URL'})", "!vault, or {env: NAME}"
+            )
+        return node.value.text if isinstance(node.value, Unsafe) else node.value
+
+    def _checked(self, node: Node, parse: Callable[[], float]) -> float:
+        try:
+            return parse()
+        except AuthorError as error:
+            self._mistakes.add(node.at, str(error))
+            return 0.0
+
+
+def _says_nothing(text: str) -> bool:
+    return all(line.strip() in ("", "---") or line.lstrip().startswith("#") for line in text.splitlines())
+
+
+def _nothing(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.value is None
+
+
+def _all_groups(people: Mapping[str, Person]) -> list[str]:
+    return sorted({group for person in people.values() for group in person.groups})
