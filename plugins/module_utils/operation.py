@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.module_utils.failures import (  # noqa: F401 - part of the contract
@@ -30,6 +30,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.failures import 
 
 JSON = Any
 """Values that JSON can hold: what crosses from an operation into the journal."""
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -81,7 +82,7 @@ class Failed:
     retry_after: float | None = None
 
 
-Outcome = Union[Waiting, Done, Failed]
+Outcome = Waiting | Done | Failed
 
 
 @dataclass(frozen=True)

@@ -195,11 +195,15 @@ class Driver:
             yield e.StepStarted(self.now, command.path, command.attempt, "key")
             outcome = self.effects.get((command.path, command.attempt))
             if outcome is None:
-                outcome = self.effects[command.path, command.attempt] = self.world.outcome(command.path, command.attempt)
+                outcome = self.effects[command.path, command.attempt] = self.world.outcome(
+                    command.path, command.attempt
+                )
             yield e.StepFinished(self.now, command.path, command.attempt, outcome, outcome or "done", False, {})
         elif isinstance(command, c.Stop):
             done = self.effects.get((command.path, command.attempt))
-            yield e.StepFinished(self.now, command.path, command.attempt, "" if done == "" else "cancelled", "stopped", False, {})
+            yield e.StepFinished(
+                self.now, command.path, command.attempt, "" if done == "" else "cancelled", "stopped", False, {}
+            )
         elif isinstance(command, c.Evaluate) and command.purpose == "enter":
             yield e.Evaluated(self.now, command.path, command.attempt, "enter", {"when": self.world.when(command.path)})
         elif isinstance(command, c.Evaluate):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 
 class Evaluate(NamedTuple):
@@ -60,4 +60,4 @@ class Finish(NamedTuple):
     message: str
 
 
-Command = Union[Evaluate, Expand, Perform, Stop, SetTimer, Ask, Finish]
+Command = Evaluate | Expand | Perform | Stop | SetTimer | Ask | Finish

@@ -12,12 +12,11 @@ skipped steps cost no stack.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.netops.changerail.plugins.module_utils.failures import CANCELLED, FAILED, REJECTED, TIMEOUT, UNKNOWN
-from ansible_collections.netops.changerail.plugins.plugin_utils.core import events, retry
+from ansible_collections.netops.changerail.plugins.module_utils.failures import FAILED, TIMEOUT
+from ansible_collections.netops.changerail.plugins.plugin_utils.core import events
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.commands import (
     Ask,
     Command,
@@ -28,16 +27,26 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.commands im
     SetTimer,
     Stop,
 )
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.progress import (
+    Change,
+    advance,
+    advance_loop,
+    container_entered,
+    failure_info,
+    leaf_entered,
+    leaf_judged,
+    next_attempt,
+    over,
+    over_failed,
+    settle_attempt,
+    stop,
+    stop_section,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import (
-    ALWAYS,
     BODY,
-    RESCUE,
     Container,
-    Item,
     Leaf,
-    Live,
     Looped,
-    Parent,
     Scope,
     State,
     walk,
@@ -46,9 +55,6 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model i
 
 RULES = 1
 """The version of these rules; the first record of a journal names the one it was written under."""
-
-_SKIPPED = {"skipped": True, "changed": False, "failed": False}
-_MESSAGE_LIMIT = 2000
 
 
 def fold(workflow: Workflow, history: Iterable[events.Event]) -> State:
@@ -70,7 +76,7 @@ def apply(state: State, event: events.Event) -> list[Command]:
     handler = _HANDLERS.get(type(event))
     if handler is None:
         return []
-    step = _Step(state, event.at)
+    step = Change(state, event.at)
     handler(step, event)
     step.settle()
     return step.commands
@@ -115,30 +121,10 @@ def _pending_leaf(leaf: Leaf) -> Iterator[Command]:
             yield SetTimer(leaf.path, leaf.attempt, "timeout", leaf.timeout_due)
 
 
-class _Step:
-    """One application of one event: the state, the time of the event, the commands so far and the work still to do."""
-
-    __slots__ = ("at", "commands", "state", "work")
-
-    def __init__(self, state: State, at: float) -> None:
-        self.state = state
-        self.at = at
-        self.commands: list[Command] = []
-        self.work: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
-
-    def later(self, what: Callable[..., None], *args: Any) -> None:
-        self.work.append((what, args))
-
-    def settle(self) -> None:
-        while self.work:
-            what, args = self.work.popleft()
-            what(self, *args)
-
-
 # Events of the run
 
 
-def _run_started(now: _Step, event: events.RunStarted) -> None:
+def _run_started(now: Change, event: events.RunStarted) -> None:
     state = now.state
     if state.status != "new":
         return
@@ -149,56 +135,56 @@ def _run_started(now: _Step, event: events.RunStarted) -> None:
     root = Container(step, "", None, Scope(None), None)
     state.root = root
     state.live[""] = root
-    _advance(now, root)
+    advance(now, root)
 
 
-def _run_finished(now: _Step, event: events.RunFinished) -> None:
+def _run_finished(now: Change, event: events.RunFinished) -> None:
     if now.state.status == "running":
         now.state.status = event.status
 
 
-def _cancel_requested(now: _Step, event: events.CancelRequested) -> None:
+def _cancel_requested(now: Change, event: events.CancelRequested) -> None:
     state = now.state
     if state.status != "running" or state.root is None or (state.cancel is not None and not event.force):
         return
     state.cancel = event
-    _stop(now, state.root, event.force)
+    stop(now, state.root, event.force)
 
 
 # Events of a step
 
 
-def _evaluated(now: _Step, event: events.Evaluated) -> None:
+def _evaluated(now: Change, event: events.Evaluated) -> None:
     node = now.state.live.get(event.path)
     if isinstance(node, Container) and node.phase == "entering" and event.purpose == "enter":
-        _container_entered(now, node, event)
+        container_entered(now, node, event)
     elif isinstance(node, Leaf) and node.attempt == event.attempt:
         if node.phase == "entering" and event.purpose == "enter":
-            _leaf_entered(now, node, event)
+            leaf_entered(now, node, event)
         elif node.phase == "judging" and event.purpose == "result":
-            _leaf_judged(now, node, event)
+            leaf_judged(now, node, event)
 
 
-def _expanded(now: _Step, event: events.Expanded) -> None:
+def _expanded(now: Change, event: events.Expanded) -> None:
     loop = now.state.live.get(event.path)
     if not isinstance(loop, Looped) or loop.phase != "expanding":
         return
     if event.error:
-        _over_failed(now, loop, _failure(loop, event.error, FAILED, {}))
+        over_failed(now, loop, failure_info(loop, event.error, FAILED, {}))
         return
     loop.phase = "running"
     loop.items = tuple(event.items)
     loop.labels = tuple(event.labels)
-    _advance_loop(now, loop)
+    advance_loop(now, loop)
 
 
-def _step_started(now: _Step, event: events.StepStarted) -> None:
+def _step_started(now: Change, event: events.StepStarted) -> None:
     leaf = _running(now, event.path, event.attempt)
     if leaf is not None:
         leaf.started = True
 
 
-def _step_waiting(now: _Step, event: events.StepWaiting) -> None:
+def _step_waiting(now: Change, event: events.StepWaiting) -> None:
     leaf = _running(now, event.path, event.attempt)
     if leaf is None:
         return
@@ -208,7 +194,7 @@ def _step_waiting(now: _Step, event: events.StepWaiting) -> None:
         _ask_anew(leaf, event.at)
 
 
-def _step_finished(now: _Step, event: events.StepFinished) -> None:
+def _step_finished(now: Change, event: events.StepFinished) -> None:
     leaf = _running(now, event.path, event.attempt)
     if leaf is None:
         return
@@ -218,49 +204,49 @@ def _step_finished(now: _Step, event: events.StepFinished) -> None:
     if leaf.stop and event.failure:
         _leaf_stopped(now, leaf, event)
     elif leaf.stop == "cancel":
-        _over(now, leaf, "ok", None)
+        over(now, leaf, "ok", None)
     elif (leaf.step.until or leaf.step.failed_when) and event.failure in ("", FAILED):
         leaf.phase = "judging"
         now.commands.append(Evaluate(leaf.path, leaf.attempt, "result"))
     else:
-        _settle_attempt(now, leaf, event.failure, event.message)
+        settle_attempt(now, leaf, event.failure, event.message)
 
 
-def _leaf_stopped(now: _Step, leaf: Leaf, event: events.StepFinished) -> None:
+def _leaf_stopped(now: Change, leaf: Leaf, event: events.StepFinished) -> None:
     if leaf.stop == "cancel":
-        _over(now, leaf, "cancelled", None)
+        over(now, leaf, "cancelled", None)
     else:
         leaf.stop = ""
         limit = leaf.entry.get("timeout", leaf.step.timeout)
-        _settle_attempt(now, leaf, TIMEOUT, f"not done within {limit} s; {event.message}")
+        settle_attempt(now, leaf, TIMEOUT, f"not done within {limit} s; {event.message}")
 
 
-def _timer_fired(now: _Step, event: events.TimerFired) -> None:
+def _timer_fired(now: Change, event: events.TimerFired) -> None:
     node = now.state.live.get(event.path)
     if isinstance(node, Leaf):
         _leaf_timer(now, node, event)
     elif isinstance(node, Looped):
         if event.timer == "pause" and node.pause_due is not None:
             node.pause_due = None
-            _advance_loop(now, node)
+            advance_loop(now, node)
     elif node is not None and event.timer == "timeout" and node.timeout_due is not None:
         node.timeout_due = None
         if node.section == BODY and not node.stop:
-            _stop_section(now, node, "timeout")
+            stop_section(now, node, "timeout")
 
 
-def _leaf_timer(now: _Step, leaf: Leaf, event: events.TimerFired) -> None:
+def _leaf_timer(now: Change, leaf: Leaf, event: events.TimerFired) -> None:
     if event.attempt != leaf.attempt:
         return
     if event.timer == "retry" and leaf.phase == "delayed":
-        _next_attempt(now, leaf)
+        next_attempt(now, leaf)
     elif event.timer == "timeout" and leaf.phase == "running" and not leaf.stop and leaf.timeout_due is not None:
         leaf.timeout_due = None
         leaf.stop = "timeout"
         now.commands.append(Stop(leaf.path, leaf.attempt, "timeout"))
 
 
-def _answered(now: _Step, event: events.Answered) -> None:
+def _answered(now: Change, event: events.Answered) -> None:
     leaf = now.state.live.get(event.path)
     fresh = event.answer not in now.state.answer_ids
     now.state.answer_ids.add(event.answer)
@@ -268,11 +254,11 @@ def _answered(now: _Step, event: events.Answered) -> None:
         leaf.answers += (event,)
 
 
-def _answer_refused(now: _Step, event: events.AnswerRefused) -> None:
+def _answer_refused(now: Change, event: events.AnswerRefused) -> None:
     now.state.answer_ids.add(event.answer)
 
 
-def _intervention_asked(now: _Step, event: events.InterventionAsked) -> None:
+def _intervention_asked(now: Change, event: events.InterventionAsked) -> None:
     leaf = now.state.live.get(event.path)
     if isinstance(leaf, Leaf) and leaf.phase == "asking" and leaf.attempt == event.attempt and leaf.question is None:
         leaf.question = event.question
@@ -285,462 +271,41 @@ def _ask_anew(leaf: Leaf, at: float) -> None:
     leaf.told = 0
 
 
-def _escalated(now: _Step, event: events.Escalated) -> None:
+def _escalated(now: Change, event: events.Escalated) -> None:
     leaf = now.state.live.get(event.path)
     if isinstance(leaf, Leaf) and leaf.question is not None and leaf.question["id"] == event.question:
         leaf.told = max(leaf.told, event.level)
 
 
-def _intervention_decided(now: _Step, event: events.InterventionDecided) -> None:
+def _intervention_decided(now: Change, event: events.InterventionDecided) -> None:
     leaf = now.state.live.get(event.path)
     if not isinstance(leaf, Leaf) or leaf.phase != "asking" or leaf.attempt != event.attempt or leaf.last is None:
         return
     leaf.question = None
-    failure = _failure(leaf, leaf.last.message, leaf.last.failure or FAILED, leaf.last.result)
+    failure = failure_info(leaf, leaf.last.message, leaf.last.failure or FAILED, leaf.last.result)
     if event.choice == "retry":
         leaf.granted += 1
-        _next_attempt(now, leaf)
+        next_attempt(now, leaf)
     elif event.choice == "done":
-        _over(now, leaf, "ok", None)
+        over(now, leaf, "ok", None)
     elif event.choice == "skip":
-        _over(now, leaf, "ignored", failure)
+        over(now, leaf, "ignored", failure)
     elif event.choice == "abort" and now.state.root is not None:
-        _over(now, leaf, "cancelled", None)
+        over(now, leaf, "cancelled", None)
         now.state.cancel = events.CancelRequested(event.at, "", event.reason or f"aborted at {leaf.path}")
-        now.later(_stop, now.state.root, False)
+        now.later(stop, now.state.root, False)
     else:
-        _over_failed(now, leaf, failure)
+        over_failed(now, leaf, failure)
 
 
-def _running(now: _Step, path: str, attempt: int) -> Leaf | None:
+def _running(now: Change, path: str, attempt: int) -> Leaf | None:
     leaf = now.state.live.get(path)
     if isinstance(leaf, Leaf) and leaf.phase == "running" and leaf.attempt == attempt:
         return leaf
     return None
 
 
-# Entering
-
-
-def _enter(now: _Step, step: Step, path: str, parent: Parent, scope: Scope, item: Item | None) -> None:
-    node: Live
-    if step.loop is not None and item is None:
-        node = Looped(step, path, parent, scope)
-        now.commands.append(Expand(path))
-    elif step.action is not None:
-        node = Leaf(step, path, parent, scope, item)
-    else:
-        node = Container(step, path, parent, Scope(scope) if item is not None else scope, item)
-    parent.children[path] = node
-    now.state.live[path] = node
-    if isinstance(node, Looped):
-        return
-    if _needs_entry(step):
-        node.phase = "entering"
-        now.commands.append(Evaluate(path, 1 if isinstance(node, Leaf) else 0, "enter"))
-    elif isinstance(node, Leaf):
-        _perform(now, node)
-    else:
-        _open(now, node)
-
-
-def _needs_entry(step: Step) -> bool:
-    if step.when or isinstance(step.timeout, str) or isinstance(step.ignore_errors, str):
-        return True
-    rules = step.retry
-    return rules is not None and any(isinstance(value, str) for value in (rules.retries, rules.delay, rules.backoff, rules.max_delay))
-
-
-def _container_entered(now: _Step, node: Container, event: events.Evaluated) -> None:
-    node.phase = "running"
-    node.entry = event.values
-    if event.error:
-        _over_failed(now, node, _failure(node, event.error, FAILED, {}))
-    elif not event.values.get("when", True):
-        _over(now, node, "skipped", None)
-    else:
-        _open(now, node)
-
-
-def _open(now: _Step, node: Container) -> None:
-    node.timeout_due = _due(now, node)
-    if node.timeout_due is not None:
-        now.commands.append(SetTimer(node.path, 0, "timeout", node.timeout_due))
-    _advance(now, node)
-
-
-def _leaf_entered(now: _Step, leaf: Leaf, event: events.Evaluated) -> None:
-    leaf.phase = "running"
-    leaf.entry = event.values
-    if event.error:
-        _end_failed(now, leaf, event.error, FAILED, {})
-    elif not event.values.get("when", True):
-        _over(now, leaf, "skipped", None)
-    else:
-        _perform(now, leaf)
-
-
-def _perform(now: _Step, leaf: Leaf) -> None:
-    leaf.timeout_due = _due(now, leaf)
-    now.commands.append(Perform(leaf.path, leaf.attempt))
-    if leaf.timeout_due is not None:
-        now.commands.append(SetTimer(leaf.path, leaf.attempt, "timeout", leaf.timeout_due))
-
-
-def _due(now: _Step, node: Leaf | Container) -> float | None:
-    limit = node.entry.get("timeout", node.step.timeout) if node.entry else node.step.timeout
-    return None if limit is None else now.at + float(limit)
-
-
-# Attempts
-
-
-def _leaf_judged(now: _Step, leaf: Leaf, event: events.Evaluated) -> None:
-    last = leaf.last
-    leaf.phase = "running"
-    if last is None:
-        return
-    if event.error:
-        _end_failed(now, leaf, event.error, FAILED, last.result)
-        return
-    failure, message = last.failure, last.message
-    if "failed" in event.values:
-        failed = bool(event.values["failed"])
-        if failed and not failure:
-            message = "failed_when holds"
-        failure = FAILED if failed else ""
-    if not event.values.get("until", True):
-        _try_again(now, leaf, failure or FAILED, message if failure else f"until does not hold after attempt {leaf.attempt}")
-    else:
-        _settle_attempt(now, leaf, failure, message)
-
-
-def _settle_attempt(now: _Step, leaf: Leaf, failure: str, message: str) -> None:
-    if not failure:
-        _over(now, leaf, "ok", None)
-        return
-    rules = retry.policy(leaf.step, leaf.entry)
-    if failure in rules.retry_on and failure not in (REJECTED, CANCELLED):
-        _try_again(now, leaf, failure, message)
-    elif failure == UNKNOWN and leaf.step.on_interrupt == "retry" and leaf.attempt <= retry.INTERRUPT_RETRIES + leaf.granted:
-        _next_attempt(now, leaf)
-    else:
-        _give_up(now, leaf, failure, message)
-
-
-def _try_again(now: _Step, leaf: Leaf, failure: str, message: str) -> None:
-    started = now.state.started
-    key = f"{started.run if started else ''}/{leaf.path}"
-    retry_after = leaf.last.retry_after if leaf.last is not None else None
-    delay = retry.next_delay(retry.policy(leaf.step, leaf.entry), leaf.attempt - leaf.granted, key, retry_after)
-    if delay is None:
-        _give_up(now, leaf, failure, message)
-        return
-    leaf.phase = "delayed"
-    leaf.message = message
-    leaf.retry_due = now.at + delay
-    now.commands.append(SetTimer(leaf.path, leaf.attempt, "retry", leaf.retry_due))
-
-
-def _next_attempt(now: _Step, leaf: Leaf) -> None:
-    leaf.attempt += 1
-    leaf.phase = "running"
-    leaf.stop = ""
-    leaf.started = False
-    leaf.handle = None
-    leaf.question = None
-    leaf.answers = ()
-    leaf.message = ""
-    leaf.long = False
-    leaf.retry_due = None
-    _perform(now, leaf)
-
-
-def _give_up(now: _Step, leaf: Leaf, failure: str, message: str) -> None:
-    asks = failure == UNKNOWN or (bool(leaf.step.escalate) and failure not in (REJECTED, CANCELLED))
-    result = leaf.last.result if leaf.last is not None else {}
-    if not asks:
-        _end_failed(now, leaf, message, failure, result)
-        return
-    last = leaf.last
-    leaf.last = events.StepFinished(now.at, leaf.path, leaf.attempt, failure, message, bool(last and last.changed), result)
-    leaf.phase = "asking"
-    leaf.question = None
-    leaf.message = message
-    now.commands.append(Ask(leaf.path, leaf.attempt))
-
-
-def _end_failed(now: _Step, leaf: Leaf, message: str, failure: str, result: Mapping[str, Any]) -> None:
-    _over_failed(now, leaf, _failure(leaf, message, failure, result))
-
-
-# Leaving
-
-
-def _over_failed(now: _Step, node: Live, failure: Mapping[str, Any]) -> None:
-    ignore: Any = node.step.ignore_errors
-    if not isinstance(node, Looped):
-        ignore = node.entry.get("ignore_errors", ignore)
-    _over(now, node, "ignored" if ignore is True else "failed", failure)
-
-
-def _over(now: _Step, node: Live, status: str, failure: Mapping[str, Any] | None) -> None:
-    """``node`` has ended: register its result, drop it and tell its parent."""
-    parent = node.parent
-    del now.state.live[node.path]
-    now.state.over.append((node, status, failure))
-    if parent is None:
-        _root_over(now, status, failure)
-        return
-    del parent.children[node.path]
-    in_loop = not isinstance(node, Looped) and node.item is not None
-    if in_loop or node.step.register or _sets_facts(node):
-        result = _result(node, status, failure)
-        if isinstance(node, Leaf) and status == "ok" and _sets_facts(node):
-            node.scope.values.update(result.get("ansible_facts", {}))
-        if node.step.register and not in_loop:
-            node.scope.values[node.step.register] = result
-    else:
-        result = _SKIPPED
-    if isinstance(parent, Looped):
-        now.later(_iteration_over, parent, node, status, failure, result)
-    else:
-        now.later(_child_over, parent, node, status, failure)
-
-
-def _sets_facts(node: Live) -> bool:
-    return isinstance(node, Leaf) and node.step.action is not None and node.step.action.name == "ansible.builtin.set_fact"
-
-
-def _root_over(now: _Step, status: str, failure: Mapping[str, Any] | None) -> None:
-    state = now.state
-    if state.cancel is not None:
-        state.ending = ("cancelled", state.cancel.reason)
-    elif status == "failed" and failure is not None:
-        state.ending = ("failed", f"{failure['path']}: {failure['message']}")
-    else:
-        state.ending = ("succeeded", "")
-    now.commands.append(Finish(*state.ending))
-
-
-def _child_over(now: _Step, parent: Container, child: Live, status: str, failure: Mapping[str, Any] | None) -> None:
-    if now.state.live.get(parent.path) is not parent:
-        return
-    if status == "ignored" or (isinstance(child, Container) and not child.ok):
-        parent.ok = False
-    if status == "failed" and failure is not None:
-        parent.ok = False
-        parent.failed.append(failure)
-        if _is_parallel(parent) and parent.step.fail_fast and not parent.stop:
-            _stop_section(now, parent, "fail_fast")
-    _advance(now, parent)
-
-
-def _is_parallel(node: Container) -> bool:
-    return node.step.parallel and node.section == BODY
-
-
-def _advance(now: _Step, node: Container) -> None:
-    """Enter what may be entered next in the section, or leave it when nothing is left."""
-    if now.state.live.get(node.path) is not node:
-        return
-    steps = getattr(node.step, "steps" if node.section == BODY else node.section)
-    parallel = _is_parallel(node)
-    width = (node.step.throttle or len(steps)) if parallel else 1
-    while node.cursor < len(steps) and len(node.children) < width and not node.stop and (parallel or not node.failed):
-        step = steps[node.cursor]
-        node.cursor += 1
-        _enter(now, step, f"{node.path}/{step.id}" if node.path else step.id, node, node.scope, None)
-    if not node.children:
-        _section_over(now, node)
-
-
-def _section_over(now: _Step, node: Container) -> None:
-    failure = _section_failure(node)
-    node.failed = []
-    node.cursor = 0
-    stopped, node.stop = node.stop, ""
-    node.timeout_due = None
-    if stopped == "cancel" and node.section != ALWAYS:
-        node.verdict, failure = "cancelled", node.failure
-    elif failure is not None or stopped:
-        node.verdict = "failed"
-        if stopped == "timeout":
-            limit = node.entry.get("timeout", node.step.timeout)
-            failure = _failure(node, f"not done within {limit} s", TIMEOUT, {})
-    elif node.section == RESCUE:
-        node.verdict = "ok"
-    if failure is not None and node.failure is not None and failure is not node.failure:
-        failure = {**failure, "previous": node.failure}
-    node.failure = failure if failure is not None else node.failure
-    if node.section == BODY and node.verdict == "failed" and node.step.rescue:
-        _go_to(now, node, RESCUE)
-    elif node.section != ALWAYS and node.step.always:
-        _go_to(now, node, ALWAYS)
-    else:
-        _leave(now, node, stopped)
-
-
-def _go_to(now: _Step, node: Container, section: str) -> None:
-    node.section = section
-    now.later(_advance, node)
-
-
-def _leave(now: _Step, node: Container, stopped: str) -> None:
-    if node.verdict == "failed" and node.failure is not None:
-        _over_failed(now, node, node.failure)
-    elif node.verdict == "cancelled" or (stopped == "cancel" and node.section == ALWAYS):
-        _over(now, node, "cancelled", None)
-    else:
-        if node.section == RESCUE or (node.section == ALWAYS and node.failure is not None):
-            node.ok = True
-        _over(now, node, "ok", None)
-
-
-def _section_failure(node: Container) -> Mapping[str, Any] | None:
-    if not node.failed:
-        return None
-    if not _is_parallel(node):
-        return node.failed[-1]
-    return _several(node, node.failed, len(node.step.steps))
-
-
-def _advance_loop(now: _Step, loop: Looped) -> None:
-    rules = loop.step.loop
-    if rules is None or now.state.live.get(loop.path) is not loop:
-        return
-    over_budget = len(loop.failed) > rules.max_failures
-    width = rules.at_once or len(loop.items)
-    enough = over_budget and (rules.at_once == 1 or rules.fail_fast)
-    while loop.cursor < len(loop.items) and len(loop.children) < width and not loop.stop and not enough and loop.pause_due is None:
-        index = loop.cursor
-        loop.cursor += 1
-        label = loop.labels[index]
-        _enter(now, loop.step, f"{loop.path}[{label}]", loop, loop.scope, Item(index, loop.items[index], label))
-    if not loop.children and loop.pause_due is None:
-        _loop_over(now, loop)
-
-
-def _iteration_over(
-    now: _Step, loop: Looped, node: Leaf | Container, status: str, failure: Mapping[str, Any] | None, result: Mapping[str, Any]
-) -> None:
-    rules = loop.step.loop
-    if rules is None or node.item is None or now.state.live.get(loop.path) is not loop:
-        return
-    loop.done += 1
-    loop.skipped += status == "skipped"
-    loop.changed = loop.changed or bool(result.get("changed"))
-    if loop.step.register:
-        loop.results[node.item.index] = {**result, rules.loop_var: node.item.value, "ansible_loop_var": rules.loop_var}
-    if status == "failed" and failure is not None:
-        loop.failed.append(failure)
-        if len(loop.failed) > rules.max_failures and rules.fail_fast and not loop.stop:
-            _stop_children(now, loop, "fail_fast")
-    if rules.pause and status != "skipped" and loop.cursor < len(loop.items) and not loop.stop and len(loop.failed) <= rules.max_failures:
-        loop.pause_due = now.at + rules.pause
-        now.commands.append(SetTimer(loop.path, 0, "pause", loop.pause_due))
-        return
-    _advance_loop(now, loop)
-
-
-def _loop_over(now: _Step, loop: Looped) -> None:
-    rules = loop.step.loop
-    if rules is None:
-        return
-    if loop.stop == "cancel":
-        _over(now, loop, "cancelled", None)
-    elif len(loop.failed) > rules.max_failures:
-        _over_failed(now, loop, _several(loop, loop.failed, len(loop.items)))
-    elif loop.skipped == len(loop.items):
-        _over(now, loop, "skipped", None)
-    else:
-        _over(now, loop, "ok", None)
-
-
-# Stopping
-
-
-def _stop(now: _Step, node: Live, force: bool) -> None:
-    """Stop what is live at and below ``node`` from outside; what runs under ``always`` goes on unless forced."""
-    if isinstance(node, Leaf):
-        _stop_leaf(now, node)
-    elif isinstance(node, Looped):
-        _stop_children(now, node, "cancel", force)
-        if node.phase == "expanding" or not node.children:
-            node.pause_due = None
-            _over(now, node, "cancelled", None)
-    elif node.section != ALWAYS or force:
-        if node.phase == "entering":
-            _over(now, node, "cancelled", None)
-        else:
-            _stop_section(now, node, "cancel", force)
-
-
-def _stop_section(now: _Step, node: Container, reason: str, force: bool = False) -> None:
-    node.stop = reason
-    for child in list(node.children.values()):
-        _stop(now, child, force)
-    now.later(_advance, node)
-
-
-def _stop_children(now: _Step, loop: Looped, reason: str, force: bool = False) -> None:
-    loop.stop = reason
-    for child in list(loop.children.values()):
-        _stop(now, child, force)
-
-
-def _stop_leaf(now: _Step, leaf: Leaf) -> None:
-    if leaf.phase != "running":
-        leaf.stop = "cancel"
-        _over(now, leaf, "cancelled", None)
-    elif leaf.stop != "cancel":
-        leaf.stop = "cancel"
-        now.commands.append(Stop(leaf.path, leaf.attempt, "cancel"))
-
-
-# Values
-
-
-def _failure(node: Live, message: str, failure: str, result: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"path": node.path, "name": node.step.name, "message": message, "failure": failure, "result": result}
-
-
-def _several(node: Live, failures: list[Mapping[str, Any]], total: int) -> Mapping[str, Any]:
-    if len(failures) == 1:
-        return {**failures[0], "failures": [failures[0]]}
-    texts = "; ".join(f"{failure['path']}: {failure['message']}" for failure in failures)
-    message = f"{len(failures)} of {total} failed: {texts}"
-    kinds = {failure["failure"] for failure in failures}
-    kind = kinds.pop() if len(kinds) == 1 else FAILED
-    return {**_failure(node, message[:_MESSAGE_LIMIT], kind, {}), "failures": failures}
-
-
-def _result(node: Live, status: str, failure: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """What ``register`` gives to later steps."""
-    outcome = {"changed": False, "failed": status in ("failed", "ignored", "cancelled"), "skipped": status == "skipped"}
-    if failure is not None:
-        outcome["msg"] = failure["message"]
-        outcome["failure"] = failure["failure"]
-    if isinstance(node, Looped):
-        results = [node.results[index] for index in sorted(node.results)]
-        empty = not node.items
-        return {**outcome, "results": results, "changed": node.changed, "skipped": outcome["skipped"] or empty}
-    if isinstance(node, Container):
-        return {**node.scope.values, **outcome} if node.item is not None else outcome
-    if status == "skipped" or node.last is None:
-        return outcome
-    return {**attempt_result(node), **outcome, "changed": node.last.changed}
-
-
-def attempt_result(leaf: Leaf) -> Mapping[str, Any]:
-    """The result of the leaf's last attempt under the names that ``register`` gives it; ``until`` and ``failed_when`` see it."""
-    last = leaf.last
-    if last is None:
-        return {"failed": False, "changed": False, "attempts": leaf.attempt}
-    return {"msg": last.message, **last.result, "failed": bool(last.failure), "changed": last.changed, "attempts": leaf.attempt}
-
-
-_HANDLERS: Mapping[type, Callable[[_Step, Any], None]] = {
+_HANDLERS: Mapping[type, Callable[[Change, Any], None]] = {
     events.RunStarted: _run_started,
     events.RunFinished: _run_finished,
     events.CancelRequested: _cancel_requested,

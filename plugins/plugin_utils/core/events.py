@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, Union
+from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import JournalDamaged
 
@@ -224,10 +224,24 @@ class RunFinished:
     message: str = ""
 
 
-Event = Union[
-    RunStarted, EngineStarted, EngineStopped, Evaluated, Expanded, StepStarted, StepWaiting, StepFinished, TimerFired,
-    InterventionAsked, InterventionDecided, Answered, AnswerRefused, Escalated, CancelRequested, RunFinished,
-]
+Event = (
+    RunStarted
+    | EngineStarted
+    | EngineStopped
+    | Evaluated
+    | Expanded
+    | StepStarted
+    | StepWaiting
+    | StepFinished
+    | TimerFired
+    | InterventionAsked
+    | InterventionDecided
+    | Answered
+    | AnswerRefused
+    | Escalated
+    | CancelRequested
+    | RunFinished
+)
 
 NAMES: Mapping[type, str] = {
     RunStarted: "run_started",
@@ -250,7 +264,9 @@ NAMES: Mapping[type, str] = {
 """The name each event has in a journal, for ever."""
 
 _TYPES = {name: kind for kind, name in NAMES.items()}
-_FIELDS = {kind: tuple((f.name, f.default is MISSING and f.default_factory is MISSING) for f in fields(kind)) for kind in NAMES}
+_FIELDS = {
+    kind: tuple((f.name, f.default is MISSING and f.default_factory is MISSING) for f in fields(kind)) for kind in NAMES
+}
 
 
 def to_json(event: Event) -> dict[str, JSON]:

@@ -9,9 +9,14 @@ Finished nodes are dropped; what later steps need of them lives on in the scopes
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Union
+from typing import Any
 
-from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Answered, CancelRequested, RunStarted, StepFinished
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
+    Answered,
+    CancelRequested,
+    RunStarted,
+    StepFinished,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Step, Workflow
 
 BODY, RESCUE, ALWAYS = "body", "rescue", "always"
@@ -30,7 +35,7 @@ class Scope:
 class Item:
     """The place of an iteration in its loop: variables it adds and where its result goes."""
 
-    __slots__ = ("index", "value", "label")
+    __slots__ = ("index", "label", "value")
 
     def __init__(self, index: int, value: Any, label: str) -> None:
         self.index = index
@@ -134,8 +139,8 @@ class Looped:
         self.stop = ""
 
 
-Live = Union[Leaf, Container, Looped]
-Parent = Union[Container, Looped]
+Live = Leaf | Container | Looped
+Parent = Container | Looped
 
 
 class State:
@@ -167,7 +172,11 @@ class State:
 
     def questions(self) -> Iterator[Leaf]:
         """Live leaves with an open question."""
-        return (leaf for leaf in self.leaves() if leaf.question is not None and leaf.phase in ("running", "asking") and not leaf.stop)
+        return (
+            leaf
+            for leaf in self.leaves()
+            if leaf.question is not None and leaf.phase in ("running", "asking") and not leaf.stop
+        )
 
 
 def walk(node: Live | None) -> Iterator[Live]:

@@ -16,7 +16,11 @@ from typing import Any
 from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError, OperationError
 from ansible_collections.netops.changerail.plugins.module_utils.failures import CANCELLED, FAILED
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Done, Failed, Outcome, Verdict, Waiting
-from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import StepFinished, StepStarted, StepWaiting
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
+    StepFinished,
+    StepStarted,
+    StepWaiting,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import Leaf
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.mask import CENSORED, Masker
@@ -83,7 +87,10 @@ class Attempts:
 
     def only_long_waits(self) -> bool:
         """Whether everything under way waits for people, or for something that may take hours."""
-        return all(not a.busy and a.last is not None and (a.last.long or a.last.question is not None) for a in self._now.values())
+        return all(
+            not a.busy and a.last is not None and (a.last.long or a.last.question is not None)
+            for a in self._now.values()
+        )
 
     # Preparing and starting
 
@@ -114,7 +121,14 @@ class Attempts:
         elif attempt.stop:
             self._finish(attempt, Failed(CANCELLED, "not started"))
         else:
-            event = StepStarted(self._loop.clock.now(), attempt.path, attempt.number, prepared.call.context.key, prepared.shown, prepared.name)
+            event = StepStarted(
+                self._loop.clock.now(),
+                attempt.path,
+                attempt.number,
+                prepared.call.context.key,
+                prepared.shown,
+                prepared.name,
+            )
             self._loop.record(event, lambda: self._start(attempt))
 
     def _take_up(self, attempt: Attempt, leaf: Leaf) -> None:
@@ -180,7 +194,13 @@ class Attempts:
         if changed_question:
             attempt.verdict = None
         then = None if outcome.question is None else (lambda: self._ask(attempt))
-        if before is None or changed_question or outcome.handle != before.handle or outcome.long != before.long or self._message_is_due(attempt, before):
+        if (
+            before is None
+            or changed_question
+            or outcome.handle != before.handle
+            or outcome.long != before.long
+            or self._message_is_due(attempt, before)
+        ):
             attempt.recorded_at = self._loop.clock.monotonic()
             self._loop.record(self._waiting_event(attempt, outcome), then)
         if attempt.stop:
@@ -194,7 +214,10 @@ class Attempts:
             self._cancel(attempt)
         elif self._loop.clock.monotonic() - attempt.stopping_since > _STOPPING_LIMIT:
             message = attempt.last.message if attempt.last else ""
-            self._finish(attempt, Failed(CANCELLED, f"asked to stop, but after {_STOPPING_LIMIT:.0f} s it still goes on: {message}"))
+            self._finish(
+                attempt,
+                Failed(CANCELLED, f"asked to stop, but after {_STOPPING_LIMIT:.0f} s it still goes on: {message}"),
+            )
 
     def _look_again(self, attempt: Attempt, after: float) -> None:
         attempt.looks += 1
@@ -230,20 +253,29 @@ class Attempts:
             return StepFinished(now, attempt.path, attempt.number, "", message, outcome.changed, result)
         message = "failed; the message is hidden by no_log" if hidden else self._masker.text(outcome.message)
         changed = bool(outcome.result.get("changed", False))
-        return StepFinished(now, attempt.path, attempt.number, outcome.failure, message, changed, result, outcome.retry_after)
+        return StepFinished(
+            now, attempt.path, attempt.number, outcome.failure, message, changed, result, outcome.retry_after
+        )
 
     def _waiting_event(self, attempt: Attempt, outcome: Waiting) -> StepWaiting:
         plain = self._masker.plain
         question = plain(outcome.question) if outcome.question is not None else None
         message = self._masker.text(outcome.message)
-        return StepWaiting(self._loop.clock.now(), attempt.path, attempt.number, plain(outcome.handle), message, question, outcome.long)
+        return StepWaiting(
+            self._loop.clock.now(), attempt.path, attempt.number, plain(outcome.handle), message, question, outcome.long
+        )
 
     # Bookkeeping
 
     def _leaf(self, attempt: Attempt) -> Leaf | None:
         """The live leaf this attempt belongs to; None when the run has gone on without it."""
         leaf = self._loop.state.live.get(attempt.path)
-        if isinstance(leaf, Leaf) and leaf.attempt == attempt.number and leaf.phase == "running" and self._now.get(attempt.path) is attempt:
+        if (
+            isinstance(leaf, Leaf)
+            and leaf.attempt == attempt.number
+            and leaf.phase == "running"
+            and self._now.get(attempt.path) is attempt
+        ):
             return leaf
         return None
 

@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.netops.changerail.plugins.module_utils.operation import FAILED, Call, Done, Failed, Operation, Outcome, Waiting
+from ansible_collections.netops.changerail.plugins.module_utils.operation import (
+    FAILED,
+    Call,
+    Done,
+    Failed,
+    Operation,
+    Outcome,
+    Waiting,
+)
 from ansible_collections.netops.changerail.plugins.module_utils.question import Question
 
 _PAUSE_UNITS = {"seconds": 1.0, "minutes": 60.0}
@@ -59,7 +67,11 @@ class Debug(_AtOnce):
     """``var`` is an expression; ``value_of`` evaluates it."""
 
     name = "ansible.builtin.debug"
-    options = {"msg": {"type": "raw", "default": "Hello world!"}, "var": {"type": "str"}, "verbosity": {"type": "int", "default": 0}}
+    options = {
+        "msg": {"type": "raw", "default": "Hello world!"},
+        "var": {"type": "str"},
+        "verbosity": {"type": "int", "default": 0},
+    }
     raw_options = ("var",)
 
     def __init__(self, value_of: Callable[[str], Any]) -> None:
@@ -86,7 +98,12 @@ class Pause(Operation):
     """Waits for a time; without a time, asks a person to go on (as the module's prompt does, but for as long as it takes)."""
 
     name = "ansible.builtin.pause"
-    options = {"seconds": {"type": "float"}, "minutes": {"type": "float"}, "prompt": {"type": "str"}, "echo": {"type": "bool", "default": True}}
+    options = {
+        "seconds": {"type": "float"},
+        "minutes": {"type": "float"},
+        "prompt": {"type": "str"},
+        "echo": {"type": "bool", "default": True},
+    }
     constraints = {"mutually_exclusive": [["seconds", "minutes"]]}
 
     def start(self, call: Call) -> Outcome:
@@ -94,7 +111,9 @@ class Pause(Operation):
             if call.args[unit] is not None:
                 return self.poll(call, {"until": call.context.clock() + call.args[unit] * length})
         prompt = call.args["prompt"] or "Go on?"
-        question = Question("approval", prompt, ("continue", "abort"), ("continue",), four_eyes=False, requester=call.context.requester)
+        question = Question(
+            "approval", prompt, ("continue", "abort"), ("continue",), four_eyes=False, requester=call.context.requester
+        )
         return Waiting({}, 3600.0, prompt, question.as_dict(), long=True)
 
     def poll(self, call: Call, handle: Mapping[str, Any]) -> Outcome:

@@ -11,8 +11,14 @@ from dataclasses import dataclass
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import commands as c
-from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Evaluated, Event, Expanded, RunFinished, TimerFired
-from ansible_collections.netops.changerail.plugins.plugin_utils.core.decide import attempt_result
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
+    Evaluated,
+    Event,
+    Expanded,
+    RunFinished,
+    TimerFired,
+)
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.progress import attempt_result
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import Leaf, Live, Looped
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.attempts import Attempts
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop
@@ -39,7 +45,9 @@ class Ending:
 class Engine:
     """Drives one run. ``questions`` and ``attempts`` do the work, decide says which."""
 
-    def __init__(self, loop: Loop, preparer: Preparer, masker: Masker, questions: Callable[[Attempts], Questions]) -> None:
+    def __init__(
+        self, loop: Loop, preparer: Preparer, masker: Masker, questions: Callable[[Attempts], Questions]
+    ) -> None:
         self._loop = loop
         self._preparer = preparer
         self._masker = masker
@@ -79,7 +87,14 @@ class Engine:
             case c.Expand(path):
                 self._expand(path)
             case c.SetTimer(path, attempt, timer, due):
-                self._loop.timers.at(due, lambda: self._loop.record(TimerFired(self._now(), path, attempt, timer)) if self._waits_for(command) else None)
+                self._loop.timers.at(
+                    due,
+                    lambda: (
+                        self._loop.record(TimerFired(self._now(), path, attempt, timer))
+                        if self._waits_for(command)
+                        else None
+                    ),
+                )
             case c.Ask(path, _attempt):
                 leaf = self._loop.state.live.get(path)
                 if isinstance(leaf, Leaf):

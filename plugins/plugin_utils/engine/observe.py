@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import UnknownRun
-from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import RunFinished, StepFinished, StepStarted, StepWaiting
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
+    RunFinished,
+    StepFinished,
+    StepStarted,
+    StepWaiting,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file import read
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import StateFolder
 

@@ -15,10 +15,20 @@ from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.arguments import validated
 from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError
-from ansible_collections.netops.changerail.plugins.module_utils.operation import Artifact, Call, Context, Operation, find
+from ansible_collections.netops.changerail.plugins.module_utils.operation import (
+    Artifact,
+    Call,
+    Context,
+    Operation,
+    find,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import Leaf, Live, Looped, State, layers
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.builtins import builtin
-from ansible_collections.netops.changerail.plugins.plugin_utils.engine.mask import CENSORED, Masker, without_secret_options
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.mask import (
+    CENSORED,
+    Masker,
+    without_secret_options,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.templating import Templating
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.variables import Variables, everything, needed
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
@@ -159,7 +169,9 @@ class Preparer:
                 return [], []
             raise
         if not isinstance(found, (list, tuple)):
-            raise ChangerailError(f"{snapshot.step.at}: loop: expected a list, got {type(found).__name__}: {str(found)[:80]!r}")
+            raise ChangerailError(
+                f"{snapshot.step.at}: loop: expected a list, got {type(found).__name__}: {str(found)[:80]!r}"
+            )
         plain = self._masker.plain(found)
         return plain, unique_labels([self._label(item, index, snapshot) for index, item in enumerate(plain)])
 
@@ -182,7 +194,11 @@ class Preparer:
         checked = validated(operation, args) if operation.options else dict(args)
         self._masker.add(self._templating.secrets)
         shown = CENSORED if no_log else self._shown(operation, checked, snapshot)
-        name = self._masker.text(str(self._templating.text(step.name, snapshot.variables))) if "{{" in step.name else step.name
+        name = (
+            self._masker.text(str(self._templating.text(step.name, snapshot.variables)))
+            if "{{" in step.name
+            else step.name
+        )
         return Prepared(operation, Call(checked, self._context(snapshot)), shown, name, no_log)
 
     def _builtin(self, snapshot: Snapshot) -> tuple[Operation, Mapping[str, Any]]:
@@ -199,13 +215,17 @@ class Preparer:
     def _options(self, operation: Operation, snapshot: Snapshot) -> dict[str, Any]:
         written = snapshot.step.action.args if snapshot.step.action else {}
         if isinstance(written, str):
-            raise ChangerailError(f"{snapshot.step.at}: {operation.name}: expected a mapping of options, got {written!r}")
+            raise ChangerailError(
+                f"{snapshot.step.at}: {operation.name}: expected a mapping of options, got {written!r}"
+            )
         raw = {name: value for name, value in written.items() if name in operation.raw_options}
         rest = {name: value for name, value in written.items() if name not in operation.raw_options}
         return {**self._templating.tree(rest, snapshot.variables), **raw}
 
     def _playbook(self, snapshot: Snapshot) -> tuple[Operation, Mapping[str, Any]]:
-        from ansible_collections.netops.changerail.plugins.plugin_utils.playbooks.operations import PLAYBOOK as operation
+        from ansible_collections.netops.changerail.plugins.plugin_utils.playbooks.operations import (
+            PLAYBOOK as operation,
+        )
 
         action = snapshot.step.action
         written = action.args if action else ""
@@ -313,13 +333,19 @@ class Preparer:
             return _as_truth(value) if wanted is bool else float(value)
         except (TypeError, ValueError):
             kind = "true or false" if wanted is bool else "a number"
-            raise ChangerailError(f"{snapshot.step.at}: {keyword}: expected {kind}, got {self._masker.plain(value)!r}") from None
+            raise ChangerailError(
+                f"{snapshot.step.at}: {keyword}: expected {kind}, got {self._masker.plain(value)!r}"
+            ) from None
 
     def _label(self, item: Any, index: int, snapshot: Snapshot) -> str:
         rules = snapshot.step.loop
         if rules is not None and rules.label:
             own = {rules.loop_var: item, **({rules.index_var: index} if rules.index_var else {})}
-            return str(self._templating.text(rules.label, Variables(snapshot.variables.author, {**snapshot.variables.data, **own})))
+            return str(
+                self._templating.text(
+                    rules.label, Variables(snapshot.variables.author, {**snapshot.variables.data, **own})
+                )
+            )
         if isinstance(item, Mapping):
             item = item.get("name", index)
         return str(item) if isinstance(item, (str, int, float)) else str(index)
@@ -345,7 +371,11 @@ def _in_braces(expressions: Sequence[str]) -> list[str]:
 def _conditions(step: Step) -> Sequence[str]:
     """The expressions that assert and debug carry in their options without braces."""
     action = step.action
-    if action is None or action.name not in ("ansible.builtin.assert", "ansible.builtin.debug") or isinstance(action.args, str):
+    if (
+        action is None
+        or action.name not in ("ansible.builtin.assert", "ansible.builtin.debug")
+        or isinstance(action.args, str)
+    ):
         return ()
     that = action.args.get("that") or []
     found = [that] if isinstance(that, str) else list(that)

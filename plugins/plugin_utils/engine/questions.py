@@ -11,13 +11,22 @@ from collections.abc import Callable, Sequence
 from ansible_collections.netops.changerail.plugins.module_utils.failures import UNKNOWN
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Verdict
 from ansible_collections.netops.changerail.plugins.module_utils.question import Question
-from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Escalated, InterventionAsked, InterventionDecided
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
+    Escalated,
+    InterventionAsked,
+    InterventionDecided,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import Leaf, State
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.people import inbox
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.answering import to_cancel, to_event
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import Level, due_escalations, judge, next_time
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import (
+    Level,
+    due_escalations,
+    judge,
+    next_time,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 
 _LOG = logging.getLogger("changerail")
@@ -88,7 +97,15 @@ class Questions:
         answers = open_leaf.answers if open_leaf is not None else ()
         requester = state.started.requester if state.started is not None else {}
         answer = to_event(
-            item.document, item.owner_uid, self._folder.run, question, answers, self._project, now, item.arrived, requester.get("os_user", "")
+            item.document,
+            item.owner_uid,
+            self._folder.run,
+            question,
+            answers,
+            self._project,
+            now,
+            item.arrived,
+            requester.get("os_user", ""),
         )
 
         def recorded() -> None:
@@ -105,7 +122,11 @@ class Questions:
         names = ", ".join(str(answer["person"]) for answer in verdict.answers)
         comments = "; ".join(str(answer["comment"]) for answer in verdict.answers if answer["comment"])
         reason = f"{names}: {comments}" if comments else names
-        self._loop.record(InterventionDecided(self._loop.clock.now(), leaf.path, leaf.attempt, verdict.choice, reason or verdict.reason))
+        self._loop.record(
+            InterventionDecided(
+                self._loop.clock.now(), leaf.path, leaf.attempt, verdict.choice, reason or verdict.reason
+            )
+        )
 
     def _look_if_open(self, leaf: Leaf, question: str) -> None:
         if leaf.question is not None and leaf.question["id"] == question:
@@ -119,7 +140,9 @@ class Questions:
 def intervention(leaf: Leaf, state: State) -> Question:
     """The question how to go on after a failure. ``done`` is offered only where nobody can tell whether it happened."""
     failure = leaf.last.failure if leaf.last is not None else ""
-    choices = ("retry", "done", "skip", "rollback", "abort") if failure == UNKNOWN else ("retry", "skip", "rollback", "abort")
+    choices = (
+        ("retry", "done", "skip", "rollback", "abort") if failure == UNKNOWN else ("retry", "skip", "rollback", "abort")
+    )
     started = state.started
     return Question(
         kind="intervention",

@@ -27,7 +27,12 @@ from ansible_collections.netops.changerail.plugins.module_utils.errors import Ru
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Artifact
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import decide
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.commands import Command
-from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import EngineStarted, EngineStopped, Event, RunStarted
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
+    EngineStarted,
+    EngineStopped,
+    Event,
+    RunStarted,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import State
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.engine import Ending, Engine
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.escalation import Teller
@@ -40,7 +45,11 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.engine.templatin
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.timers import Clock
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file import FileJournal
-from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder, StateFolder, storage_error
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import (
+    RunFolder,
+    StateFolder,
+    storage_error,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project, Resolver
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Vaulted, Workflow
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load_sources
@@ -102,7 +111,9 @@ def create(
     return folder
 
 
-def drive(folder: RunFolder, around: Surround, *, until_waiting: bool = False, stop: threading.Event | None = None) -> Ending:
+def drive(
+    folder: RunFolder, around: Surround, *, until_waiting: bool = False, stop: threading.Event | None = None
+) -> Ending:
     """Take the run up and drive it until it is over, ``stop`` is set, or (``until_waiting``) only people and long waits are left.
 
     Raises RunIsHeld, JournalDamaged, StorageError; the journal then holds all that was acknowledged and the run can be resumed.
@@ -116,7 +127,16 @@ def drive(folder: RunFolder, around: Surround, *, until_waiting: bool = False, s
         try:
             engine = _engine(loop, folder, workflow, around)
             _listen(folder, finished, engine)
-            loop.record(EngineStarted(around.clock.now(), socket.gethostname(), os.getpid(), _login(), versions()["changerail"], journal.healed))
+            loop.record(
+                EngineStarted(
+                    around.clock.now(),
+                    socket.gethostname(),
+                    os.getpid(),
+                    _login(),
+                    versions()["changerail"],
+                    journal.healed,
+                )
+            )
             loop.commit()
             ending = engine.run(decide.pending(state), until_waiting, stop or threading.Event())
             loop.record(EngineStopped(around.clock.now(), "finished" if state.status != "running" else ending.status))
@@ -138,7 +158,9 @@ def collect(folder: RunFolder, around: Surround) -> list[Event]:
         loop = Loop(state, journal, around.clock, lambda record: new.append(record.event))
         loop.dispatch = _leave_it
         try:
-            Questions(loop, folder, around.project, lambda path, verdict: None, lambda leaf, number, level: None).read_inbox()
+            Questions(
+                loop, folder, around.project, lambda path, verdict: None, lambda leaf, number, level: None
+            ).read_inbox()
         finally:
             loop.close()
     return new
@@ -174,7 +196,9 @@ def _folded(journal: FileJournal) -> tuple[State, Workflow]:
         raise RunError("the run was never begun: its journal has no first record; start it anew")
     started = first.event
     if started.rules > decide.RULES:
-        raise RunError(f"the run was started by a later release (rules {started.rules}, this one knows {decide.RULES}): use that release or a newer one")
+        raise RunError(
+            f"the run was started by a later release (rules {started.rules}, this one knows {decide.RULES}): use that release or a newer one"
+        )
     workflow = load_sources(started.main, started.sources, started.folder)
     state = State(workflow)
     decide.apply(state, replace(started, variables=_with_vaulted(started.variables)))

@@ -45,7 +45,9 @@ def records(lines: Iterable[bytes]) -> Iterator[Record]:
         body, named = line[:-_TAIL], line[-_TAIL:]
         digest = hashlib.sha256(body).hexdigest()
         if named != b',"sha":"%b"}\n' % digest.encode():
-            raise JournalDamaged(f"line {number} is not what was written: its SHA-256 is not the one it carries", number)
+            raise JournalDamaged(
+                f"line {number} is not what was written: its SHA-256 is not the one it carries", number
+            )
         document = json.loads(body.decode("utf-8", "surrogatepass") + "}")
         if document["seq"] != number or document["prev"] != previous:
             raise JournalDamaged(

@@ -8,6 +8,7 @@ One engine writes; it holds the run's lock. Anybody may read without it (``read`
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -72,7 +73,10 @@ class FileJournal:
         if self._broken:
             self._cut_back()
         elif os.fstat(self._file).st_size != self._size:
-            raise JournalDamaged(f"{self._path}: line {self._seq + 1} was written by somebody else while this process held the run", self._seq + 1)
+            raise JournalDamaged(
+                f"{self._path}: line {self._seq + 1} was written by somebody else while this process held the run",
+                self._seq + 1,
+            )
         new: list[Record] = []
         lines: list[bytes] = []
         seq, digest = self._seq, self._digest
@@ -87,10 +91,9 @@ class FileJournal:
             os.fdatasync(self._file)
         except OSError as error:
             self._broken = True
-            try:
+            # If that fails too, the torn tail is cut before the next append, or healed when the run is taken up again.
+            with contextlib.suppress(StorageError):
                 self._cut_back()
-            except StorageError:
-                pass  # the torn tail is cut before the next append, or healed when the run is taken up again
             raise storage_error(self._path, error) from None
         self._seq, self._digest = seq, digest
         self._size += len(data)
@@ -106,7 +109,9 @@ class FileJournal:
     def __enter__(self) -> FileJournal:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _open(self) -> int:
@@ -197,7 +202,8 @@ def _located(path: Path, lines: Iterator[bytes] | list[bytes]) -> Iterator[Recor
         yield from records(lines)
     except JournalDamaged as damage:
         raise JournalDamaged(
-            f"{path}: {damage}; nothing was changed: restore the file from a copy, or 'changerail audit verify' for the whole picture", damage.line
+            f"{path}: {damage}; nothing was changed: restore the file from a copy, or 'changerail audit verify' for the whole picture",
+            damage.line,
         ) from None
 
 

@@ -74,7 +74,9 @@ class StateFolder:
         home = environment.get("CHANGERAIL_HOME")
         if home:
             return cls(Path(home).expanduser().absolute())
-        state = environment.get("XDG_STATE_HOME") or os.path.join(environment.get("HOME") or os.path.expanduser("~"), ".local", "state")
+        state = environment.get("XDG_STATE_HOME") or os.path.join(
+            environment.get("HOME") or os.path.expanduser("~"), ".local", "state"
+        )
         return cls(Path(state, "changerail").absolute())
 
     @property
@@ -84,7 +86,9 @@ class StateFolder:
     def create(self, run: str) -> RunFolder:
         """A new run's folder. Raises AuthorError when the id is no file name or is taken."""
         if not _RUN_ID.match(run):
-            raise AuthorError(f"run id {run!r}: expected letters, digits, '.', '_' and '-', at most 100, not beginning with a sign")
+            raise AuthorError(
+                f"run id {run!r}: expected letters, digits, '.', '_' and '-', at most 100, not beginning with a sign"
+            )
         runs = private_folder(self.path / "runs")
         try:
             (runs / run).mkdir(mode=0o700)
@@ -100,7 +104,9 @@ class StateFolder:
         """An existing run's folder. Raises UnknownRun."""
         folder = RunFolder(self.path / "runs" / run)
         if not _RUN_ID.match(run) or not folder.journal.exists():
-            raise UnknownRun(f"run {run!r}: none of that name under {self.path / 'runs'}; 'changerail list' shows those there are")
+            raise UnknownRun(
+                f"run {run!r}: none of that name under {self.path / 'runs'}; 'changerail list' shows those there are"
+            )
         return folder
 
     def all(self) -> Iterator[RunFolder]:

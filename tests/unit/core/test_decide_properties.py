@@ -7,12 +7,12 @@ import random
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.flows import Driver, Model, World, flows
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import commands as c
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import events as e
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.decide import fold, pending
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import ALWAYS, Container, Leaf, walk
-from support.flows import Driver, Model, World, flows
 
 CASES = int(os.environ.get("PROPERTY_CASES", "500"))
 many = settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
