@@ -18,6 +18,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, OperationError
@@ -30,14 +31,16 @@ FINAL_STATES = ("closed", "canceled")
 LONGEST_CORRELATION_ID = 100
 """ServiceNow's ``correlation_id`` holds no more characters."""
 
-RUNNING = "running"
-BLOCKED = "blocked"
-"""The pipeline waits for a person or a timer and may do so for days."""
-SUCCESS = "success"
-FAILED = "failed"
-CANCELED = "canceled"
-LOST = "lost"
-"""The pipeline is over and nobody can tell how it ended."""
+
+class Status(StrEnum):
+    """How a pipeline stands. A blocked one waits for a person or a timer and may do so for days; nobody can tell how a lost one ended."""
+
+    RUNNING = "running"
+    BLOCKED = "blocked"
+    SUCCESS = "success"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    LOST = "lost"
 
 
 class NoAnswer(OperationError):
@@ -175,10 +178,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A pipeline as it was seen. ``status`` is "running", "blocked", "success", "failed", "canceled" or "lost"; ``message`` says what it is at."""
+    """A pipeline as it was seen; ``message`` says what it is at."""
 
     id: str
-    status: str
+    status: Status
     url: str = ""
     message: str = ""
     jobs: tuple[Job, ...] = ()
@@ -187,7 +190,7 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class PipelineRequest:
-    """What pipeline is wanted. ``key`` marks it, so that it is found again.
+    """What pipeline is wanted. ``key`` marks it, so that it is found again. ``artifacts`` are names or globs of files to bring.
 
     ``options`` are the options that only some systems have, those of the provider's ``options`` that were given.
     """
@@ -197,6 +200,7 @@ class PipelineRequest:
     ref: str
     inputs: Mapping[str, JSON]
     variables: Mapping[str, str]
+    artifacts: tuple[str, ...]
     options: Mapping[str, JSON]
 
 
@@ -232,11 +236,11 @@ class PipelineProvider(ABC):
 
     @abstractmethod
     def artifacts(self, pipeline: Pipeline, folder: Path, names: Sequence[str]) -> Sequence[Artifact]:
-        """Bring the artifacts that match ``names`` (file names or globs) into ``folder``. Raises OperationError when a named file is missing."""
+        """The artifacts that match ``names``, brought into ``folder``. Raises OperationError when a file named without a glob is missing."""
 
     @abstractmethod
     def logs(self, pipeline: Pipeline, folder: Path) -> Sequence[Artifact]:
-        """Bring the logs into ``folder``, that of the job that failed first."""
+        """The logs, that of the job that failed first, brought into ``folder``."""
 
 
 @dataclass(frozen=True)
@@ -245,6 +249,15 @@ class Provider:
 
     records: Callable[[Context], RecordProvider] | None = None
     pipelines: Callable[[Context], PipelineProvider] | None = None
+
+
+def chosen(name: str | None, kind: str, context: Context) -> str:
+    """A provider's name: the one given, else the project's for this ``kind`` ("records" or "pipelines"), else "local".
+
+    The project file names them under ``defaults.providers``, so that one workflow serves places with different systems.
+    """
+    defaults: Mapping[str, JSON] = context.settings.get("defaults") or {}
+    return name or str((defaults.get("providers") or {}).get(kind) or "local")
 
 
 def records(name: str, context: Context) -> RecordProvider:

@@ -35,6 +35,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.provider import 
     NoAnswer,
     Record,
     RecordProvider,
+    chosen,
     correlation_id,
     next_state,
     records,
@@ -161,16 +162,15 @@ OPERATION = ChangeRecord()
 
 def _addressed(call: Call) -> tuple[str, str | None]:
     """The provider's name and the number or sys_id of the record that ``record`` names, None when one shall be opened."""
-    record = call.args["record"]
-    if record is None:
-        return call.args["provider"] or "local", None
+    record, given = call.args["record"], call.args["provider"]
+    reference = None if record is None else str(record)
     if isinstance(record, Mapping):
         if "number" not in record:
             raise OperationError(
                 "record: expected a record's number or the registered result of a change_record step; this mapping has no 'number'"
             )
-        return call.args["provider"] or record.get("provider") or "local", str(record.get("sys_id") or record["number"])
-    return call.args["provider"] or "local", str(record)
+        given, reference = given or record.get("provider"), str(record.get("sys_id") or record["number"])
+    return chosen(given, "records", call.context), reference
 
 
 def _wanted(call: Call) -> _Wanted:

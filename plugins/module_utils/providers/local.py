@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.netops.changerail.plugins.module_utils.local.pipelines import LocalPipelines
 from ansible_collections.netops.changerail.plugins.module_utils.local.records import LocalRecords
 from ansible_collections.netops.changerail.plugins.module_utils.provider import Provider
 
-PROVIDER = Provider(records=LocalRecords)
+PROVIDER = Provider(records=LocalRecords, pipelines=LocalPipelines)

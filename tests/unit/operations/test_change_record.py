@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import multiprocessing
 from collections.abc import Mapping
@@ -304,7 +305,7 @@ def test_a_template_fills_what_is_not_given(tmp_path: Path) -> None:
     )
     assert isinstance(outcome, Done)
     assert (outcome.result["fields"]["risk"], outcome.result["fields"]["impact"]) == ("high", "low")
-    with pytest.raises(OperationError, match="template 'prefx': not in .*; it has: prefix"):
+    with pytest.raises(OperationError, match=r"template 'prefx': not in .*; it has: prefix"):
         change(tmp_path, {"short_description": "x", "template": "prefx"}, path="other", connections={"local": local})
 
 
@@ -346,14 +347,14 @@ def test_bad_values_are_named(tmp_path: Path, args: dict[str, Any], message: str
 
 
 def test_without_a_folder_the_local_provider_says_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(OperationError, match="connections.local.records"):
+    with pytest.raises(OperationError, match=r"connections\.local\.records"):
         change(tmp_path, OPEN, connections={})
 
 
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     result = opened(tmp_path)
     (tmp_path / "records" / "CHG0000001.json").write_text("{")
-    with pytest.raises(OperationError, match="CHG0000001.json: this change record is no longer JSON"):
+    with pytest.raises(OperationError, match=r"CHG0000001\.json: this change record is no longer JSON"):
         change(tmp_path, {"record": result["number"], "risk": "low"})
 
 
@@ -447,7 +448,7 @@ def test_no_order_of_writes_breaks_the_rules(kind: str, steps: list[str]) -> Non
             assert json.dumps(made) == before
         passed = [entry["after"] for entry in made["audit"] if entry["what"] == "state"]
         path = change_rules.PATHS[kind]
-        for here, there in zip(passed, passed[1:], strict=False):
+        for here, there in itertools.pairwise(passed):
             assert there in ("new", "canceled") or path.index(there) == path.index(here) + 1
         if made["state"] in ("scheduled", "implement", "review", "closed"):
             asked = [row for row in made["approvals"] if row["state"] == "approved"]

@@ -1,0 +1,211 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operation ``pipeline``: start a pipeline, wait for its end, bring its artifacts and logs.
+
+The engine, the module and any other driver find it with ``operation.find``. It knows no system; see ``provider.PipelineProvider``.
+
+Each attempt is a pipeline of its own, marked with the attempt's key. Once one may have been started, no answer of the other side makes
+this operation start another: it searches, and where nothing can be found out, a person is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.netops.changerail.plugins.module_utils.errors import OperationError
+from ansible_collections.netops.changerail.plugins.module_utils.failures import CANCELLED, FAILED, TRANSIENT, UNKNOWN
+from ansible_collections.netops.changerail.plugins.module_utils.operation import (
+    JSON,
+    Artifact,
+    Call,
+    Done,
+    Failed,
+    Operation,
+    Outcome,
+    Waiting,
+)
+from ansible_collections.netops.changerail.plugins.module_utils.provider import (
+    NoAnswer,
+    Pipeline,
+    PipelineProvider,
+    PipelineRequest,
+    Status,
+    chosen,
+    pipelines,
+)
+
+PROVIDER_OPTIONS = ("command", "chdir")
+"""Options that only some providers have."""
+MOST_LOOKS = 3
+"""How often a pipeline that may have been started is searched for before it counts as not started."""
+_LAST_LINES = 20
+_LAST_BYTES = 4096
+
+
+class PipelineOperation(Operation):
+    """Start a pipeline with inputs and wait until it has ended."""
+
+    name = "pipeline"
+    options: Mapping[str, Mapping[str, Any]] = {
+        "provider": {"type": "str"},
+        "project": {"type": "str"},
+        "ref": {"type": "str"},
+        "inputs": {"type": "dict", "default": {}},
+        "variables": {"type": "dict", "default": {}},
+        "artifacts": {"type": "list", "elements": "str", "default": []},
+        "command": {"type": "raw"},
+        "chdir": {"type": "str"},
+    }
+    constraints: Mapping[str, Any] = {"required_one_of": [("project", "command")]}
+
+    def start(self, call: Call) -> Outcome:
+        """Adopt the pipeline that carries the key, or start one."""
+        name, provider = _provider(call)
+        request = _request(call, name, provider)
+        provider.check(request)
+        if call.context.check:
+            return Done(
+                {
+                    "provider": name,
+                    "project": request.project,
+                    "ref": request.ref,
+                    "status": "",
+                    "artifacts": {},
+                    "jobs": [],
+                },
+                changed=True,
+            )
+        pipeline = provider.find(request)
+        if pipeline is None:
+            try:
+                pipeline = provider.trigger(request)
+            except NoAnswer as error:
+                return _searching(name, provider, 0, str(error))
+        return _seen(call, name, provider, pipeline)
+
+    def poll(self, call: Call, handle: Mapping[str, JSON]) -> Outcome:
+        """Look at the pipeline; never starts one. As long as its system cannot be reached, it goes on waiting: the pipeline goes on, too."""
+        name, provider = _provider(call)
+        try:
+            pipeline = provider.look(handle["id"]) if handle["id"] else provider.find(_request(call, name, provider))
+            if pipeline is not None:
+                return _seen(call, name, provider, pipeline)
+        except OperationError as error:
+            if error.failure != TRANSIENT:
+                raise
+            return Waiting(
+                handle, error.retry_after or provider.interval, f"cannot look at the pipeline, trying again: {error}"
+            )
+        if handle["looks"] + 1 >= MOST_LOOKS:
+            return Failed(
+                TRANSIENT,
+                f"the pipeline was not started: none with the key {call.context.key} was found in {MOST_LOOKS} looks",
+            )
+        return _searching(name, provider, handle["looks"] + 1, call.context.key)
+
+    def cancel(self, call: Call, handle: Mapping[str, JSON]) -> Outcome:
+        """Stop the pipeline; what it has done stays done."""
+        name, provider = _provider(call)
+        request = _request(call, name, provider)
+        found = provider.find(request) if not handle["id"] else None
+        identity = handle["id"] or (found.id if found else "")
+        if not identity:
+            return Failed(
+                CANCELLED,
+                f"no pipeline with the key {call.context.key} was found; one that starts late must be stopped by hand",
+            )
+        pipeline = provider.cancel(identity)
+        if pipeline.status in (Status.SUCCESS, Status.FAILED, Status.LOST):
+            return _seen(call, name, provider, pipeline)
+        stopped = "was stopped" if pipeline.status == Status.CANCELED else "was asked to stop and has not ended yet"
+        return Failed(CANCELLED, f"pipeline {pipeline.id} {stopped}{_at(pipeline)}", _result(call, name, pipeline))
+
+
+OPERATION = PipelineOperation()
+
+
+def _provider(call: Call) -> tuple[str, PipelineProvider]:
+    name = chosen(call.args["provider"], "pipelines", call.context)
+    return name, pipelines(name, call.context)
+
+
+def _request(call: Call, name: str, provider: PipelineProvider) -> PipelineRequest:
+    """The options as a request. Raises OperationError for options that this provider does not have."""
+    args = call.args
+    given = {option: args[option] for option in PROVIDER_OPTIONS if args[option] is not None}
+    strange = sorted(set(given) - provider.options)
+    if strange:
+        raise OperationError(f"{', '.join(strange)}: provider {name} has no such option")
+    return PipelineRequest(
+        key=call.context.key,
+        project=args["project"] or "",
+        ref=args["ref"] or "",
+        inputs=args["inputs"],
+        variables={str(variable): str(value) for variable, value in args["variables"].items()},
+        artifacts=tuple(args["artifacts"]),
+        options=given,
+    )
+
+
+def _searching(name: str, provider: PipelineProvider, looks: int, why: str) -> Waiting:
+    return Waiting(
+        {"provider": name, "id": "", "looks": looks},
+        provider.interval,
+        f"searching for the pipeline that may have been started: {why}",
+    )
+
+
+def _seen(call: Call, name: str, provider: PipelineProvider, pipeline: Pipeline) -> Outcome:
+    """The outcome of a pipeline as it was seen."""
+    what = f"pipeline {call.args['project'] or ''} {pipeline.id}".replace("  ", " ")
+    if pipeline.status in (Status.RUNNING, Status.BLOCKED):
+        blocked = pipeline.status == Status.BLOCKED
+        handle = {"provider": name, "id": pipeline.id, "looks": 0}
+        return Waiting(handle, provider.interval, f"{what} is {pipeline.status.value}{_at(pipeline)}", long=blocked)
+    if pipeline.status == Status.LOST:
+        return Failed(UNKNOWN, f"nobody can tell how {what} ended{_at(pipeline)}", _result(call, name, pipeline))
+    folder = call.context.folder / "artifacts"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    logs = provider.logs(pipeline, folder)
+    files = provider.artifacts(pipeline, folder, call.args["artifacts"])
+    result = _result(call, name, pipeline, files, logs)
+    if pipeline.status == Status.SUCCESS:
+        return Done(result, changed=True)
+    if pipeline.status == Status.CANCELED:
+        return Failed(FAILED, f"{what} was cancelled by somebody{_at(pipeline)}", result)
+    return Failed(FAILED, f"{what} failed{_at(pipeline)}{_last_lines(logs)}", result)
+
+
+def _result(
+    call: Call, name: str, pipeline: Pipeline, files: Sequence[Artifact] = (), logs: Sequence[Artifact] = ()
+) -> dict[str, JSON]:
+    return {
+        "provider": name,
+        "project": call.args["project"] or "",
+        "ref": call.args["ref"] or "",
+        "id": pipeline.id,
+        "status": pipeline.status.value,
+        "url": pipeline.url,
+        "jobs": [asdict(job) for job in pipeline.jobs],
+        "artifacts": {file.name: file.as_dict() for file in files},
+        "logs": {log.name: log.as_dict() for log in logs},
+    }
+
+
+def _last_lines(logs: Sequence[Artifact]) -> str:
+    """What the first log ends with, as the rest of an error message: that is where a pipeline says what went wrong."""
+    if not logs:
+        return ""
+    with Path(logs[0].path).open("rb") as file:
+        file.seek(max(0, logs[0].size - _LAST_BYTES))
+        lines = file.read().decode("utf-8", errors="replace").splitlines()[-_LAST_LINES:]
+    return "\n".join([f"; the last lines of {logs[0].name}:", *lines]) if lines else ""
+
+
+def _at(pipeline: Pipeline) -> str:
+    parts = [part for part in (pipeline.message, pipeline.url) if part]
+    return f" ({', '.join(parts)})" if parts else ""
