@@ -103,18 +103,26 @@ class Network:
             _call(*ip, "address", "add", end.address, "dev", end.interface)
         _call(*ip, "link", "set", end.interface, "up")
 
+    def namespaces(self) -> list[str]:
+        """The lab's namespaces that are there, whichever lab of this checkout made them."""
+        names = [line.split()[0] for line in _call("ip", "netns", "list").splitlines() if line]
+        return [name for name in names if name.startswith(f"{self.prefix}-")]
+
+    def processes(self) -> list[int]:
+        """The ids of everything that runs in them."""
+        return [int(pid) for name in self.namespaces() for pid in _call("ip", "netns", "pids", name).split()]
+
     def remove(self) -> None:
-        """End everything that runs in the lab's namespaces and remove them, whichever lab of this checkout made them."""
-        mine = [name for name in _namespaces() if name.startswith(f"{self.prefix}-")]
-        end_processes([pid for name in mine for pid in _call("ip", "netns", "pids", name).split()])
-        for name in mine:
+        """End everything that runs in the lab's namespaces and remove them."""
+        end_processes(self.processes())
+        for name in self.namespaces():
             _call("ip", "netns", "delete", name)
         shutil.rmtree(self.run, ignore_errors=True)
 
 
-def end_processes(pids: Sequence[str | int], patience: float = 5.0) -> None:
+def end_processes(pids: Sequence[int], patience: float = 5.0) -> None:
     """Ask processes to end; after ``patience`` seconds make them."""
-    alive = [int(pid) for pid in pids]
+    alive = list(pids)
     for sent in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + patience
         for pid in alive:
@@ -123,10 +131,6 @@ def end_processes(pids: Sequence[str | int], patience: float = 5.0) -> None:
         while alive and time.monotonic() < deadline:
             alive = [pid for pid in alive if _runs(pid)]
             time.sleep(0.05)
-
-
-def _namespaces() -> list[str]:
-    return [line.split()[0] for line in _call("ip", "netns", "list").splitlines() if line]
 
 
 def _runs(pid: int) -> bool:
