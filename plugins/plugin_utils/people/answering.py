@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.module_utils.question import Question
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     Answered,
@@ -114,7 +115,11 @@ def _identified(item: Mapping[str, Any], owner_uid: int, project: Project, at: f
         return who, ""
     if item["person"] != who.person:
         return who, f"a signed answer must say whose it is, in the spelling of the project file ({who.person})"
-    verified = signatures.verify(_signed(item), item["signature"], project.signers(), who.person, at)
+    try:
+        signers = project.signers()
+    except AuthorError as error:
+        return who, f"the signature cannot be verified: {error}"
+    verified = signatures.verify(_signed(item), item["signature"], signers, who.person, at)
     if verified.error:
         return who, verified.error
     # Where the project names nobody, whoever has a key in allowed_signers is known.

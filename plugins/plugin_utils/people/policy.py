@@ -14,7 +14,9 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
+from ansible_collections.netops.changerail.plugins.module_utils.durations import seconds
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Verdict
 from ansible_collections.netops.changerail.plugins.module_utils.question import ASSURANCES, Question
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Answered
@@ -36,6 +38,12 @@ class Level:
 
     after: float
     to: tuple[str, ...]
+
+    @classmethod
+    def from_mapping(cls, document: Mapping[str, Any]) -> Level:
+        """The level of ``{after: 30m, to: [oncall]}`` in a step's ``escalate``; without ``after`` it is told at once. Raises AuthorError."""
+        to = document.get("to", ())
+        return cls(seconds(document.get("after", 0)), (to,) if isinstance(to, str) else tuple(to))
 
 
 def refusal(

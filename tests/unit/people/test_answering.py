@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.keys import public
 
 from ansible_collections.netops.changerail.plugins.module_utils.question import Question
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Answered, AnswerRefused
@@ -17,7 +18,6 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity 
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import judge
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.signatures import verify_all
-from ansible_collections.netops.changerail.tests.unit.people.keys import public
 
 ME = login(os.getuid())
 NETSEC = frozenset({"netsec"})
@@ -220,6 +220,15 @@ def test_where_the_project_names_nobody_a_key_in_allowed_signers_makes_known(
         deliver(folder, answer("zoë", question=anybody, key=nina_key), Project(allowed_signers=allowed), anybody)
     )
     assert (event.person, event.assurance) == ("zoë", "signed")
+
+
+def test_without_its_allowed_signers_file_a_signature_is_refused(
+    folder: RunFolder, nina_key: Path, tmp_path: Path
+) -> None:
+    lost = replace(PROJECT, allowed_signers=tmp_path / "lost")
+    reason = refused(deliver(folder, answer("Jürgen O'Neil", key=nina_key), lost))
+    assert "cannot be verified" in reason
+    assert "lost" in reason
 
 
 def test_without_a_project_ones_own_login_answers(folder: RunFolder) -> None:

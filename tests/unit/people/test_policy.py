@@ -226,6 +226,11 @@ def test_each_level_is_told_after_its_time_counted_from_the_level_before() -> No
     assert due_escalations(LEVELS, 100.0, 2, 9999.0) == []
 
 
+def test_a_level_as_a_workflow_writes_it() -> None:
+    assert Level.from_mapping({"after": "30m", "to": ["oncall", "lead"]}) == Level(1800.0, ("oncall", "lead"))
+    assert Level.from_mapping({"to": "oncall"}) == Level(0.0, ("oncall",))
+
+
 def test_levels_that_came_due_while_no_engine_ran_are_told_together() -> None:
     assert due_escalations(LEVELS, 100.0, 0, 9999.0) == [(1, LEVELS[0]), (2, LEVELS[1])]
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.keys import public
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.module_utils.question import Question
@@ -26,7 +27,6 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.people.signature
     verify,
     verify_all,
 )
-from ansible_collections.netops.changerail.tests.unit.people.keys import public
 
 NOW = 1_800_000_000.0
 CONTENT = document("run-1", "review", "0" * 16, "a-1", "approve", "Jürgen O'Neil", 'looks "right" – Grüße')
