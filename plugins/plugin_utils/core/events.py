@@ -285,7 +285,10 @@ def from_json(document: Mapping[str, JSON], line: int) -> Event:
     kind = _TYPES.get(document.get("event", ""))
     if kind is None:
         raise JournalDamaged(f"line {line}: {document.get('event')!r} is no event this release knows", line)
+    fields_of = _FIELDS[kind]
     try:
-        return kind(**{name: document[name] for name, required in _FIELDS[kind] if required or name in document})
+        if all(name in document for name, _required in fields_of):
+            return kind(*[document[name] for name, _required in fields_of])
+        return kind(**{name: document[name] for name, required in fields_of if required or name in document})
     except KeyError as error:
         raise JournalDamaged(f"line {line}: {document['event']} lacks its field {error}", line) from None

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import JournalDamaged
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Event, from_json, to_json
@@ -22,13 +22,13 @@ _TAIL = len(',"sha":""}\n') + 64
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """An event with its place in the journal: ``seq`` counts from 1 and is the line number, ``digest`` is its line's SHA-256 (hex)."""
+class Record(NamedTuple):
+    """An event with its place in the journal: ``seq`` counts from 1 and is the line number, ``digest`` is its line's SHA-256 (hex), ``length`` its bytes."""
 
     seq: int
     event: Event
     digest: str
+    length: int
 
 
 def line_of(event: Event, seq: int, previous: str) -> tuple[bytes, str]:
@@ -55,4 +55,4 @@ def records(lines: Iterable[bytes]) -> Iterator[Record]:
                 number,
             )
         previous = digest
-        yield Record(number, from_json(document, number), digest)
+        yield Record(number, from_json(document, number), digest, len(line))

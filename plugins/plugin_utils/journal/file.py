@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import socket
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -38,8 +39,9 @@ def read(path: Path) -> Iterator[Record]:
 class FileJournal:
     """The journal of one run, held for writing until ``close``; a context manager.
 
-    ``healed`` is how many bytes of a torn last line were cut off when it was opened.
-    Raises RunIsHeld when another process holds the run, JournalDamaged, StorageError.
+    ``read`` goes first: it checks every line, so nothing is written behind damage; ``append`` does it when nobody did.
+    ``healed`` is how many bytes of a torn last line were then cut off.
+    Raises RunIsHeld when another process holds the run, StorageError.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -47,21 +49,32 @@ class FileJournal:
         self._lock = _take(folder)
         self._file = -1
         self.healed = 0
+        self._seq, self._digest, self._size = 0, FIRST, 0
+        self._checked = False
+        self._broken = False
         try:
             self._file = self._open()
-            self._records = self._check_and_heal()
         except BaseException:
             self.close()
             raise
-        last = self._records[-1] if self._records else None
-        self._seq = last.seq if last else 0
-        self._digest = last.digest if last else FIRST
-        self._size = os.fstat(self._file).st_size
-        self._broken = False
 
     def read(self) -> Iterator[Record]:
-        """What was in the journal when it was opened."""
-        yield from self._records
+        """What was in the journal when it was opened, one record after the other. Heals a torn last line when it comes to it.
+
+        Raises JournalDamaged at the first line that is not what was written; nothing is changed then.
+        """
+        whole = 0
+        with open(self._path, "rb") as stream:
+            for record in _located(self._path, (line for line in stream if line.endswith(b"\n"))):
+                self._seq, self._digest = record.seq, record.digest
+                whole += record.length
+                yield record
+        torn = os.fstat(self._file).st_size - whole
+        self._size = whole
+        self._checked = True
+        if torn:
+            self.healed = torn
+            self._cut_back()
 
     def append(self, events: Sequence[Event]) -> list[Record]:
         """Write ``events`` and sync them, all or (after an error) none. Returns their records.
@@ -70,6 +83,8 @@ class FileJournal:
         """
         if not events:
             return []
+        if not self._checked:
+            deque(self.read(), maxlen=0)
         if self._broken:
             self._cut_back()
         elif os.fstat(self._file).st_size != self._size:
@@ -84,7 +99,7 @@ class FileJournal:
             seq += 1
             line, digest = line_of(event, seq, digest)
             lines.append(line)
-            new.append(Record(seq, event, digest))
+            new.append(Record(seq, event, digest, len(line)))
         data = b"".join(lines)
         try:
             self._write(data)
@@ -123,16 +138,6 @@ class FileJournal:
         except OSError as error:
             raise storage_error(self._path, error) from None
         return descriptor
-
-    def _check_and_heal(self) -> list[Record]:
-        with open(self._path, "rb") as stream:
-            data = stream.read()
-        whole = data.rfind(b"\n") + 1
-        found = list(_located(self._path, [line + b"\n" for line in data[:whole].split(b"\n")[:-1]]))
-        self.healed = len(data) - whole
-        if self.healed:
-            self._truncate(whole)
-        return found
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)

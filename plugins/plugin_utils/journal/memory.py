@@ -32,7 +32,7 @@ class MemoryJournal:
         for event in events:
             line, self._digest = line_of(event, len(self.lines) + 1, self._digest)
             self.lines.append(line)
-            new.append(Record(len(self.lines), event, self._digest))
+            new.append(Record(len(self.lines), event, self._digest, len(line)))
         return new
 
     def close(self) -> None:

@@ -91,8 +91,8 @@ def test_a_torn_last_line_is_healed_and_reported(tmp_path_factory, cut):
     folder.journal.write_bytes(data[:-cut])
     assert [record.seq for record in read(folder.journal)] == [1, 2]
     with FileJournal(folder) as journal:
-        assert journal.healed == torn
         assert [record.seq for record in journal.append([finished(4)])] == [3]
+        assert journal.healed == torn
     assert [record.event for record in read(folder.journal)] == [finished(1), finished(2), finished(4)]
 
 
@@ -132,7 +132,12 @@ def test_damage_is_refused_with_its_line_and_nothing_is_changed(folder, change, 
     lines = _lines()
     change(lines)
     folder.journal.write_bytes(b"".join(lines))
-    for look in (lambda: list(read(folder.journal)), lambda: FileJournal(folder)):
+
+    def append():
+        with FileJournal(folder) as journal:
+            journal.append([finished(9)])
+
+    for look in (lambda: list(read(folder.journal)), append):
         with pytest.raises(JournalDamaged, match=f"line {line}") as damage:
             look()
         assert damage.value.line == line
