@@ -210,7 +210,7 @@ class ProjectApi:
         ]
         if given.get("sort", "asc") == "desc":
             found.reverse()
-        return page(exchange, found, lambda d: self._deployment_shape(exchange, d))
+        return page(exchange, found, _shapes(exchange).deployment)
 
     def deployment(self, exchange: Exchange) -> Response:
         return answer(
@@ -235,7 +235,7 @@ class ProjectApi:
 
     def _deployment_shape(self, exchange: Exchange, deployment: Deployment) -> dict[str, Any]:
         missing = self._pipelines.missing_approvals(deployment) if deployment.status == "blocked" else 0
-        return _shapes(exchange).deployment(deployment, missing)
+        return _shapes(exchange).deployment_with_approvals(deployment, missing)
 
     # Merge requests.
 

@@ -216,7 +216,7 @@ class Shapes:
             "approval_rules": environment.approval_rules,
         }
 
-    def deployment(self, deployment: Deployment, missing: int) -> Entity:
+    def deployment(self, deployment: Deployment) -> Entity:
         job = deployment.job
         return {
             "id": deployment.id,
@@ -229,6 +229,11 @@ class Shapes:
             "user": self.user(job.user),
             "environment": self.environment(deployment.environment),
             "deployable": self.job(job),
+        }
+
+    def deployment_with_approvals(self, deployment: Deployment, missing: int) -> Entity:
+        return {
+            **self.deployment(deployment),
             "pending_approval_count": missing,
             "approvals": [self.deployment_approval(entry) for entry in deployment.approvals],
         }

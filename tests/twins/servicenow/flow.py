@@ -29,6 +29,7 @@ class Flow:
         self._store, self._clock, self._settings = store, clock, settings
         self._due: list[tuple[float, int, str, str]] = []
         self._order = 0
+        self._at: float | None = None
         # Approver rows of rounds that are over, and those that rest while their change is on hold.
         self._settled: set[str] = set()
         self._resting: set[str] = set()
@@ -43,16 +44,19 @@ class Flow:
     def after(self, step: str, change: Row) -> None:
         """``step`` happens to the change after the flow's delay."""
         self._order += 1
-        heapq.heappush(
-            self._due, (self._clock.now() + self._settings().flow_delay, self._order, step, change["sys_id"])
-        )
+        heapq.heappush(self._due, (self._moment() + self._settings().flow_delay, self._order, step, change["sys_id"]))
 
     def run_due(self) -> None:
         while self._due and self._due[0][0] <= self._clock.now():
-            _when, _order, step, sys_id = heapq.heappop(self._due)
+            self._at, _order, step, sys_id = heapq.heappop(self._due)
             change = self._store.tables["change_request"].get(sys_id)
             if change:
                 self._steps[step](change)
+        self._at = None
+
+    def _moment(self) -> float:
+        """When the cause happened: a step's own time while it runs, however late that is."""
+        return self._clock.now() if self._at is None else self._at
 
     def is_due(self, step: str, change: Row) -> bool:
         """Whether ``step`` is still to come for this change."""
