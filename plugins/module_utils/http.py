@@ -42,7 +42,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _SAFE_METHODS = ("GET", "HEAD")
 _PORTS = {"http": 80, "https": 443}
 _SECRET_NAME = re.compile(
-    r"token|secret|passw|pwd|api_?key|access_?key|credential|auth|sig(nature)?\b|session|^key$", re.IGNORECASE
+    r"token|secret|passw|pwd|credential|auth|session|cookie|signature|\bsig$|(^|api|access|[_.-])key$", re.IGNORECASE
 )
 _HIDDEN = "***"
 _SHORTEST_SECRET = 3
@@ -64,11 +64,16 @@ class Peer:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Texts that must not be shown: passwords and the values of the credential headers, with and without their scheme."""
+        """Texts that must not be shown: the password and the values of secret-looking headers, with and without their scheme."""
         texts = [self.basic[1]] if self.basic else []
-        for value in self.headers.values():
-            texts += [value, value.rpartition(" ")[2]]
+        for name, value in self.headers.items():
+            if _SECRET_NAME.search(name):
+                texts += [value, value.rpartition(" ")[2]]
         return tuple(texts)
+
+    def address(self, url: str) -> str:
+        """``url`` itself, or where it is under the peer's when it is relative."""
+        return url if "://" in url else urljoin(self.url.rstrip("/") + "/", url.lstrip("/"))
 
 
 def peer_of(connection: Mapping[str, JSON]) -> Peer:
@@ -110,14 +115,13 @@ class Reply:
             return self.body.decode("utf-8", errors="replace")
 
     def json(self) -> JSON:
-        """The body as JSON. Raises OperationError when it is something else, such as the page of a sleeping or redirecting system."""
+        """The body as JSON. Raises OperationError (NoAnswer for a write) when it is something else, such as the page of a sleeping system."""
         try:
-            return json.loads(self.body)
-        except ValueError:
+            return json.loads(self.body, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
             kind = self.headers.get("content-type", "no content type")
-            raise OperationError(
-                f"{self.method} {self.url}: expected JSON, got {kind} with status {self.status}", self._doubt()
-            ) from None
+            message = f"{self.method} {self.url}: expected JSON, got {kind} with status {self.status}"
+            raise OperationError(message, TRANSIENT) if self.method in _SAFE_METHODS else NoAnswer(message) from None
 
     @property
     def retry_after(self) -> float | None:
@@ -135,8 +139,10 @@ class Reply:
             raise NoAnswer(message)
         raise OperationError(message, TRANSIENT if self.status >= 500 else FAILED, self.retry_after)
 
-    def _doubt(self) -> str:
-        return TRANSIENT if self.method in _SAFE_METHODS else NoAnswer("").failure
+
+def _no_constant(name: str) -> None:
+    """``NaN`` and ``Infinity`` are no JSON, whatever Python's reader says."""
+    raise ValueError(name)
 
 
 class Client:
@@ -162,15 +168,16 @@ class Client:
         ``redirects`` (of GET and HEAD; a write is never redirected): "same_host", "all" (without credentials on another host) or "none".
         Raises OperationError: transient when the request was not taken, NoAnswer when a write was sent and no reply came.
         """
-        target = urljoin(self._peer.url.rstrip("/") + "/", url.lstrip("/")) if "://" not in url else url
+        target = self._peer.address(url)
         if params:
             target += ("&" if urlsplit(target).query else "?") + urlencode(params)
         home = self._peer.url or target
         for _hop in range(MOST_REDIRECTS + 1):
+            _check_address(target)
             reply, location = self._once(method, target, headers or {}, content, same_place(home, target))
             if location is None or redirects == "none":
                 return reply
-            onward = urljoin(target, location)
+            onward = _joined(target, location)
             self._check_redirect(method, target, onward, redirects)
             target = onward
         raise OperationError(f"{method} {redacted(url)}: redirected more than {MOST_REDIRECTS} times", FAILED)
@@ -246,6 +253,25 @@ def _no_netrc(request: Any) -> Any:
     return request
 
 
+def _check_address(url: str) -> None:
+    """Raises OperationError for what is no address of a web server."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise OperationError(f"{redacted(url)}: this is no address; expected http:// or https:// with a host", FAILED)
+
+
+def _joined(url: str, location: str) -> str:
+    """Where a redirect leads to; an address that cannot be read stays as it is, to be refused as such."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return location
+
+
 def _failure(error: Exception, method: str, url: str) -> OperationError:
     """The OperationError for a request that failed: whether it was sent, and why in words without secrets."""
     import requests
@@ -280,8 +306,8 @@ def _in_words(error: BaseException) -> str:
 
 def same_place(home: str, url: str) -> bool:
     """Whether ``url`` is on the host and port of ``home``, where its credentials may go; the step up from http to https counts as the same."""
-    there, here = urlsplit(url), urlsplit(home)
     try:
+        here, there = urlsplit(home), urlsplit(url)
         ports = (here.port or _PORTS.get(here.scheme), there.port or _PORTS.get(there.scheme))
     except ValueError:
         return False
