@@ -104,7 +104,7 @@ class Attempts:
             try:
                 prepared = self._preparer.prepare(snapshot)
             except ChangerailError as error:
-                message = str(error)
+                message = f"{snapshot.step.at}: {error}"
                 return lambda: self._settled(attempt, Failed(FAILED, message))
             return lambda: self._prepared(attempt, prepared)
 

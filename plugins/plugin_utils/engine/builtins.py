@@ -18,6 +18,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.operation import
     Waiting,
 )
 from ansible_collections.netops.changerail.plugins.module_utils.question import Question
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.actions import ENGINE_OPTIONS
 
 _PAUSE_UNITS = {"seconds": 1.0, "minutes": 60.0}
 
@@ -36,13 +37,8 @@ class Assert(_AtOnce):
     """``holds`` evaluates one condition of the step; conditions are expressions and are not templated beforehand."""
 
     name = "ansible.builtin.assert"
-    options = {
-        "that": {"type": "list", "elements": "raw", "required": True},
-        "fail_msg": {"type": "str", "aliases": ["msg"]},
-        "success_msg": {"type": "str"},
-        "quiet": {"type": "bool", "default": False},
-    }
-    raw_options = ("that",)
+    options = ENGINE_OPTIONS["assert"].spec
+    raw_options = ENGINE_OPTIONS["assert"].raw
 
     def __init__(self, holds: Callable[[str], bool]) -> None:
         self._holds = holds
@@ -57,22 +53,19 @@ class Assert(_AtOnce):
 
 class Fail(_AtOnce):
     name = "ansible.builtin.fail"
-    options = {"msg": {"type": "str", "default": "Failed as requested from task"}}
+    options = ENGINE_OPTIONS["fail"].spec
 
     def start(self, call: Call) -> Outcome:
-        return Failed(FAILED, call.args["msg"])
+        return Failed(FAILED, call.args["msg"] or "Failed as requested from task")
 
 
 class Debug(_AtOnce):
     """``var`` is an expression; ``value_of`` evaluates it."""
 
     name = "ansible.builtin.debug"
-    options = {
-        "msg": {"type": "raw", "default": "Hello world!"},
-        "var": {"type": "str"},
-        "verbosity": {"type": "int", "default": 0},
-    }
-    raw_options = ("var",)
+    options = ENGINE_OPTIONS["debug"].spec
+    constraints = ENGINE_OPTIONS["debug"].constraints
+    raw_options = ENGINE_OPTIONS["debug"].raw
 
     def __init__(self, value_of: Callable[[str], Any]) -> None:
         self._value_of = value_of
@@ -81,8 +74,7 @@ class Debug(_AtOnce):
         expression = call.args["var"]
         if expression:
             return Done({expression: self._value_of(expression)})
-        message = call.args["msg"]
-        return Done({"msg": message if isinstance(message, str) else str(message)})
+        return Done({"msg": call.args["msg"] if call.args["msg"] is not None else "Hello world!"})
 
 
 class SetFact(_AtOnce):
@@ -98,13 +90,8 @@ class Pause(Operation):
     """Waits for a time; without a time, asks a person to go on (as the module's prompt does, but for as long as it takes)."""
 
     name = "ansible.builtin.pause"
-    options = {
-        "seconds": {"type": "float"},
-        "minutes": {"type": "float"},
-        "prompt": {"type": "str"},
-        "echo": {"type": "bool", "default": True},
-    }
-    constraints = {"mutually_exclusive": [["seconds", "minutes"]]}
+    options = ENGINE_OPTIONS["pause"].spec
+    constraints = ENGINE_OPTIONS["pause"].constraints
 
     def start(self, call: Call) -> Outcome:
         for unit, length in _PAUSE_UNITS.items():

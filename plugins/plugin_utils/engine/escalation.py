@@ -62,6 +62,7 @@ class Teller:
             path=path,
             attempt=attempt,
             folder=around.folder.step(path, attempt),
+            base=around.base,
             requester=around.requester,
             check=around.check,
             connections=around.connections(),

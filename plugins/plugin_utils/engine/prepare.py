@@ -199,7 +199,7 @@ class Preparer:
             if "{{" in step.name
             else step.name
         )
-        return Prepared(operation, Call(checked, self._context(snapshot)), shown, name, no_log)
+        return Prepared(operation, Call(checked, self._context(snapshot, action.name)), shown, name, no_log)
 
     def _builtin(self, snapshot: Snapshot) -> tuple[Operation, Mapping[str, Any]]:
         assert_or_debug = builtin(
@@ -231,8 +231,8 @@ class Preparer:
         written = action.args if action else ""
         args = {"playbook": written} if isinstance(written, str) else dict(written)
         args = self._templating.tree(args, snapshot.variables)
-        args["playbook"] = self._playbook_path(str(args["playbook"]))
-        return operation, {**self._how_to_run(), **args, "extra_vars": self._all_values(snapshot)}
+        limit = {"limit": self._around.options["limit"]} if self._around.options.get("limit") else {}
+        return operation, {**self._how_to_run(), **limit, **args, "extra_vars": self._all_values(snapshot)}
 
     def _module(self, snapshot: Snapshot) -> tuple[Operation, Mapping[str, Any]]:
         from ansible_collections.netops.changerail.plugins.plugin_utils.playbooks.operations import MODULE as operation
@@ -250,20 +250,15 @@ class Preparer:
 
     def _how_to_run(self) -> dict[str, Any]:
         options = self._around.options
-        chosen = {name: options[name] for name in ("limit", "verbosity", "vault_password_files") if options.get(name)}
+        chosen = {name: options[name] for name in ("verbosity", "vault_password_files") if options.get(name)}
         return {"inventory": [str(path) for path in self._around.inventory], **chosen}
-
-    def _playbook_path(self, name: str) -> str:
-        path = Path(name)
-        looks_like_file = path.suffix in (".yml", ".yaml", ".json") or "/" in name
-        return str(self._around.base / path) if looks_like_file else name
 
     def _all_values(self, snapshot: Snapshot) -> dict[str, Any]:
         """Every variable the step sees, evaluated. One that cannot be evaluated here is left out: nobody may have asked for it."""
         values = dict(snapshot.variables.data)
-        for name in snapshot.variables.author:
+        for name, written in snapshot.variables.author.items():
             try:
-                values[name] = self._templating.text("{{ " + name + " }}", snapshot.variables)
+                values[name] = self._templating.tree(written, snapshot.variables)
             except ChangerailError:
                 continue
         return values
@@ -276,14 +271,17 @@ class Preparer:
         plain: dict[str, Any] = self._masker.plain(shown)
         return plain
 
-    def _context(self, snapshot: Snapshot) -> Context:
+    def _context(self, snapshot: Snapshot, action: str) -> Context:
         around = self._around
+        # What the engine does itself leaves no files.
+        folder_of = around.folder.step_place if action in _BUILTINS else around.folder.step
         return Context(
             key=f"{around.folder.run}/{snapshot.path}/{snapshot.attempt}",
             run=around.folder.run,
             path=snapshot.path,
             attempt=snapshot.attempt,
-            folder=around.folder.step(snapshot.path, snapshot.attempt),
+            folder=folder_of(snapshot.path, snapshot.attempt),
+            base=around.base,
             requester=around.requester,
             check=around.check,
             connections=around.connections(),

@@ -57,9 +57,12 @@ class RunFolder:
         return self.path / "inbox"
 
     def step(self, path: str, attempt: int) -> Path:
-        """The folder of one attempt, created when it is missing. A path with odd characters is percent-encoded part by part."""
-        parts = [_encoded(part) for part in path.split("/")]
-        return private_folder(self.path.joinpath("steps", *parts, f"attempt-{attempt}"))
+        """The folder of one attempt, created when it is missing."""
+        return private_folder(self.step_place(path, attempt))
+
+    def step_place(self, path: str, attempt: int) -> Path:
+        """Where the folder of one attempt lies or would lie. A path with odd characters is percent-encoded part by part."""
+        return self.path.joinpath("steps", *map(_encoded, path.split("/")), f"attempt-{attempt}")
 
 
 @dataclass(frozen=True)
