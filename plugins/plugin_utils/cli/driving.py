@@ -1,0 +1,66 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Drives a run in this process and shows it; what ``run`` and ``resume`` have in common."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from ansible_collections.netops.changerail.plugins.module_utils.operation import Artifact
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.display import Display
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.ending import say_ending
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import history
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import command, err, short, styled
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import Surround, drive
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.evidence import collect, write
+
+EXIT_CODES: Mapping[str, int] = {"succeeded": 0, "failed": 1, "waiting": 3, "cancelled": 4, "interrupted": 130}
+"""The exit code for each way a drive can end."""
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def drive_and_show(folder: RunFolder, project: Project, shown: Display, until_waiting: bool) -> int:
+    """Drive the run until it is over, waits or is interrupted, and say how it ended; returns the exit code."""
+    stop = threading.Event()
+    around = Surround(project=project, observer=lambda record: shown.show(record.event), evidence=evidence_of)
+    with shown, _stopped_by_signals(stop, folder):
+        ending = drive(folder, around, until_waiting=until_waiting, stop=stop)
+    say_ending(folder, shown.status, ending.status, ending.message)
+    return EXIT_CODES[ending.status]
+
+
+def evidence_of(folder: RunFolder) -> Sequence[Artifact]:
+    """The run's evidence so far, as files of its own: evidence that was handed on before stays what it was."""
+    past = history(folder)
+    return write(collect(past.workflow, past.events), folder.path / "evidence" / str(len(past.records)))
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event, folder: RunFolder) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM, SIGHUP) puts the run down in an orderly way, the second ends the process at once: both leave it resumable."""
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+        how = command("resume", short(folder.run))
+        err().print(
+            styled(("putting the run down; once more to leave at once. ", "yellow"), f"{how} goes on with it"),
+            soft_wrap=True,
+        )
+
+    before = {number: signal.signal(number, handle) for number in _STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,59 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``changerail graph``: a workflow, or a run with the states of its steps, as a drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import find, history
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import write_lines
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.verbs.status import current_status
+from ansible_collections.netops.changerail.plugins.plugin_utils.exports.dot import dot
+from ansible_collections.netops.changerail.plugins.plugin_utils.exports.mermaid import mermaid
+from ansible_collections.netops.changerail.plugins.plugin_utils.exports.text import text
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.graph import graph, states_of
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Workflow
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load
+
+if TYPE_CHECKING:
+    import click
+
+_FORMATS = ("mermaid", "dot", "text")
+
+
+def command() -> click.Command:
+    """The verb for click."""
+    import click
+
+    return click.Command(
+        "graph",
+        callback=draw,
+        params=[
+            click.Argument(["what"], metavar="FILE|RUN"),
+            click.Option(["--format", "-f", "form"], type=click.Choice(_FORMATS), default="mermaid", show_default=True),
+        ],
+        help="Draw the workflow in FILE, or RUN with the states of its steps.",
+    )
+
+
+def draw(what: str, form: str) -> int:
+    """Print the drawing."""
+    workflow, states = _meant(what)
+    if form == "text":
+        write_lines(*text(workflow, states))
+    else:
+        drawn = graph(workflow, states)
+        write_lines((mermaid(drawn) if form == "mermaid" else dot(drawn)).rstrip("\n"))
+    return 0
+
+
+def _meant(what: str) -> tuple[Workflow, Mapping[str, str]]:
+    """The workflow in a file, else of a run with the states by static path. Raises CheckError, UnknownRun."""
+    if Path(what).exists() or what.endswith((".yml", ".yaml")):
+        return load(what), {}
+    past = history(find(what))
+    return past.workflow, states_of(current_status(past))

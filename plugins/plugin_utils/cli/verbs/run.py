@@ -1,0 +1,112 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``changerail run``: start a workflow and drive it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.display import display
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.driving import drive_and_show
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import (
+    config_option,
+    extra_vars_option,
+    until_waiting_option,
+)
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.project import for_new_run, who_types
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import history, state_folder
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import out, styled
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import create
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.extra_vars import parse
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load
+
+if TYPE_CHECKING:
+    import click
+
+
+def command() -> click.Command:
+    """The verb for click."""
+    import click
+
+    return click.Command(
+        "run",
+        callback=run,
+        params=[
+            click.Argument(["file"]),
+            click.Option(
+                ["-i", "--inventory"],
+                multiple=True,
+                metavar="INVENTORY",
+                help="Inventory for playbooks, instead of the workflow's own.",
+            ),
+            extra_vars_option(),
+            click.Option(["-l", "--limit"], metavar="HOSTS", help="Limit playbooks to these hosts."),
+            click.Option(
+                ["-C", "--check"], is_flag=True, help="Check and diff mode for playbooks; nothing outside is started."
+            ),
+            click.Option(
+                ["--run-id"], metavar="ID", help="The run's id; default: made of the workflow's name and the day."
+            ),
+            until_waiting_option(),
+            click.Option(
+                ["--vault-password-file"],
+                "vault_password_files",
+                multiple=True,
+                metavar="FILE",
+                help="As for ansible-playbook.",
+            ),
+            config_option(),
+        ],
+        help="Run the workflow in FILE. Shows its steps live on a terminal, plain lines elsewhere. Ctrl-C leaves it resumable.",
+    )
+
+
+def run(
+    file: str,
+    inventory: Sequence[str],
+    extra_vars: Sequence[str],
+    limit: str | None,
+    check: bool,
+    run_id: str | None,
+    until_waiting: bool,
+    vault_password_files: Sequence[str],
+    config: str | None,
+) -> int:
+    """Create the run and drive it; returns the exit code."""
+    variables = parse(extra_vars)
+    project = for_new_run(config)
+    options = {
+        "inventory": [_place(path) for path in inventory],
+        "limit": limit,
+        "check": check,
+        "vault_password_files": [str(Path(path).absolute()) for path in vault_password_files],
+    }
+    folder = create(
+        load(file, variables.keys()),
+        state=state_folder(),
+        variables=variables,
+        options={name: value for name, value in options.items() if value},
+        requester=_requester(project),
+        project=project,
+        run=run_id,
+    )
+    out().print(styled("run ", (folder.run, "bold")))
+    begun = history(folder)
+    shown = display(begun.workflow, ())
+    for event in begun.events:
+        shown.show(event)
+    return drive_and_show(folder, project, shown, until_waiting)
+
+
+def _place(inventory: str) -> str:
+    """An inventory as Ansible takes it: a list of hosts as it is, a path from anywhere."""
+    return inventory if "," in inventory else str(Path(inventory).absolute())
+
+
+def _requester(project: Project) -> Mapping[str, Any]:
+    who = who_types(project)
+    return {"name": who.person, "assurance": who.assurance, "os_user": who.os_user}
