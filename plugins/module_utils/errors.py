@@ -13,6 +13,7 @@
     │   ├── RunIsHeld          another engine holds the run                               exit code 1
     │   └── StorageError       disk full, read-only, permission lost                      exit code 1
     ├── JournalDamaged         the journal is not what was written                        exit code 5
+    ├── TemplateFailed         an expression of a step cannot be evaluated
     └── OperationError         an operation cannot go on; carries its failure class
 
 A message names the thing, the place, what was expected, what came and what to do next.
@@ -70,6 +71,10 @@ class JournalDamaged(ChangerailError):
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
         self.line = line
+
+
+class TemplateFailed(ChangerailError):
+    """A template or condition cannot be evaluated, or a vaulted value not decrypted; the message names the text, never a secret."""
 
 
 class OperationError(ChangerailError):

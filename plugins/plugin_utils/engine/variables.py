@@ -12,6 +12,8 @@ from typing import Any
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Unsafe, Vaulted
 
 Layers = Iterable[tuple[bool, Mapping[str, Any]]]
+ANY = "*"
+"""Stands among the names of a template that may reach every variable, such as one with ``lookup('template', …)``."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ def needed(trees: Iterable[Any], layers: Layers, names_of: Callable[[str], Itera
         name = todo.pop()
         if name in asked:
             continue
+        if name == ANY:
+            return everything(seen)
         asked.add(name)
         for is_author, mapping in seen:
             if name not in mapping:

@@ -179,7 +179,7 @@ def builtin_modules() -> frozenset[str]:
     folder = find_spec("ansible.modules")
     places = folder.submodule_search_locations if folder else None
     installed = {module.name for module in pkgutil.iter_modules(places or [])}
-    return frozenset(installed - {"async_wrapper"} | {"yum", *ENGINE_MODULES})
+    return frozenset(installed - {"async_wrapper", "import_playbook"} | {"yum", *ENGINE_MODULES})
 
 
 @lru_cache(maxsize=1024)

@@ -23,6 +23,8 @@ PROVIDED = frozenset(
 )
 """Names that have a meaning without anybody defining them: changerail's own, Ansible's functions, Jinja's functions and those of its blocks."""
 
+_LOOKUPS = ("lookup", "query", "q")
+_READS_VARIABLES = ("template", "varnames", "vars")
 _GUARDS = ("default", "d")
 _GUARD_TESTS = ("defined", "undefined")
 
@@ -33,10 +35,14 @@ class BadTemplate(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """``used`` must exist; ``guarded`` need not, because ``default()`` or ``is defined`` looks after them."""
+    """``used`` must exist; ``guarded`` need not, because ``default()`` or ``is defined`` looks after them.
+
+    ``any`` says that a lookup in it may reach variables that are not named.
+    """
 
     used: frozenset[str] = frozenset()
     guarded: frozenset[str] = frozenset()
+    any: bool = False
 
 
 @lru_cache(maxsize=16384)
@@ -66,7 +72,7 @@ def _names(text: str, parse: Any) -> Names:
         raise BadTemplate(str(error)) from None
     guarded = {name for node in found for name in _guarded(node)} - locals_
     used = {node.name for node in found if type(node).__name__ == "Name"} - locals_
-    return Names(frozenset(used - guarded), frozenset(guarded))
+    return Names(frozenset(used - guarded), frozenset(guarded), any(map(_reaches_any, found)))
 
 
 @lru_cache(maxsize=1)
@@ -105,6 +111,14 @@ def _locals(tree: Any, found: list[Any]) -> set[str]:
     if all(node.ctx == "load" for node in names):
         return set()
     return {node.name for node in names} - meta.find_undeclared_variables(tree)
+
+
+def _reaches_any(node: Any) -> bool:
+    """Whether the node is a lookup that reads variables by itself, or one whose name is not known."""
+    if type(node).__name__ != "Call" or getattr(node.node, "name", "") not in _LOOKUPS:
+        return False
+    plugin = getattr(node.args[0], "value", None) if node.args else None
+    return not isinstance(plugin, str) or plugin.rpartition(".")[2] in _READS_VARIABLES
 
 
 def _guarded(node: Any) -> Iterator[str]:

@@ -98,5 +98,5 @@ def near_files(path: str) -> str:
         names = {Path(name).stem: name for name in os.listdir(os.path.dirname(path))}
     except (OSError, ValueError):
         return ""
-    near = difflib.get_close_matches(Path(path).stem, names, n=1)
+    near = [stem for stem in difflib.get_close_matches(Path(path).stem, names, n=1) if names[stem] != Path(path).name]
     return f"did you mean {names[near[0]]!r}?" if near else ""
