@@ -9,6 +9,7 @@ data from then on. Ansible is imported at the first use. One lock guards it: its
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -223,10 +224,26 @@ def _prepared_loader(basedir: str) -> Any:
 
     if AnsibleCollectionConfig.collection_finder is None:
         init_plugin_loader([str(Path(basedir, "collections"))])
+        _tell_imported_packages(AnsibleCollectionConfig.collection_paths)
     add_all_plugin_dirs(basedir)
     loader = DataLoader()
     loader.set_basedir(basedir)
     return loader
+
+
+def _tell_imported_packages(paths: Sequence[str]) -> None:
+    """Collections that Python imported before Ansible's finder was there lack what it keeps on their packages, and without it imports
+    nothing more of them; and it looks for the others where the common package says.
+    """
+    import yaml
+
+    root = sys.modules["ansible_collections"]
+    root.__path__ = list(dict.fromkeys([*root.__path__, *(str(Path(path, "ansible_collections")) for path in paths)]))
+    for name, package in list(sys.modules.items()):
+        if name.startswith("ansible_collections.") and name.count(".") == 2 and not hasattr(package, "_collection_meta"):
+            runtime = Path(next(iter(package.__path__)), "meta", "runtime.yml")
+            text = runtime.read_text(encoding="utf-8") if runtime.is_file() else ""
+            package._collection_meta = yaml.safe_load(text) or {}
 
 
 def _message(error: BaseException) -> str:
