@@ -24,7 +24,7 @@ def imported_names(path: Path) -> Iterator[str]:
         yield from (name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX))
 
 
-def reached_from(path: Path) -> set[str]:
+def reached_from(path: Path, plugins: Path = PLUGINS) -> set[str]:
     """Names below plugins/ that are imported by the file, or by what it imports, and so on."""
     reached: set[str] = set()
     waiting = [path]
@@ -32,7 +32,7 @@ def reached_from(path: Path) -> set[str]:
         for name in imported_names(waiting.pop()):
             if name not in reached:
                 reached.add(name)
-                target = PLUGINS / name.replace(".", "/")
+                target = plugins / name.replace(".", "/")
                 waiting += [file for file in (target.with_suffix(".py"), target / "__init__.py") if file.is_file()]
     return reached
 
@@ -47,9 +47,10 @@ def test_what_is_packed_reaches_only_what_is_packed(path: Path) -> None:
 
 
 def test_the_search_follows_imports_through_other_files(tmp_path: Path) -> None:
-    """The search itself, on a file that reaches the rooms of the controller only through another."""
-    start = tmp_path / "start.py"
-    start.write_text(f"def run():\n    from {PREFIX}plugin_utils.cli import main\n", encoding="utf-8")
-    reached = reached_from(start)
-    assert "plugin_utils.cli.main" in reached
-    assert any(name.startswith("plugin_utils.") and not name.startswith("plugin_utils.cli") for name in reached)
+    """The search itself, on a module that reaches a room of the controller only through what it shares."""
+    shared = tmp_path / "module_utils" / "shared.py"
+    shared.parent.mkdir()
+    shared.write_text(f"def late():\n    from {PREFIX}plugin_utils.engine import run\n", encoding="utf-8")
+    module = tmp_path / "module.py"
+    module.write_text(f"from {PREFIX}module_utils.shared import late\n", encoding="utf-8")
+    assert "plugin_utils.engine.run" in reached_from(module, tmp_path)
