@@ -185,6 +185,11 @@ def test_the_quorum_is_of_different_people() -> None:
     assert judge(two, [answered("nina", question=two), answered("nora", question=two)], 10.0) is not None
 
 
+def test_of_two_answers_of_a_person_in_a_journal_the_first_stands() -> None:
+    two = replace(NETSEC, quorum=2)
+    assert judge(two, [answered("nina", question=two), answered("nina", "deny", two, at=2.0)], 10.0) is None
+
+
 def test_at_the_deadline_an_open_question_is_denied_with_the_time() -> None:
     assert judge(NETSEC, [], 999.9) is None
     verdict = judge(NETSEC, [], 1000.0)

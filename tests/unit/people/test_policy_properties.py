@@ -85,7 +85,7 @@ def entitled(asked: Question, who: Who) -> bool:
 
 
 @given(arrivals())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_never_approved_without_the_quorum_of_different_entitled_people(
     case: tuple[Question, list[tuple[float, Offered]]],
 ) -> None:
@@ -99,7 +99,7 @@ def test_never_approved_without_the_quorum_of_different_entitled_people(
 
 
 @given(arrivals())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_the_requester_never_counts_under_four_eyes(case: tuple[Question, list[tuple[float, Offered]]]) -> None:
     asked, offered = case
     asked = replace(asked, four_eyes=True, requester="rita")
@@ -113,7 +113,7 @@ def test_the_requester_never_counts_under_four_eyes(case: tuple[Question, list[t
 
 
 @given(arrivals())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_nobody_counts_who_is_less_sure_than_the_question_wants(
     case: tuple[Question, list[tuple[float, Offered]]],
 ) -> None:
@@ -123,7 +123,7 @@ def test_nobody_counts_who_is_less_sure_than_the_question_wants(
 
 
 @given(arrivals(), st.floats(0, 1000))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_the_deadline_never_approves(case: tuple[Question, list[tuple[float, Offered]]], later: float) -> None:
     asked, offered = case
     asked = replace(asked, deadline=DEADLINE)
@@ -141,7 +141,7 @@ def test_the_deadline_never_approves(case: tuple[Question, list[tuple[float, Off
 
 
 @given(questions, st.lists(st.sampled_from(PEOPLE[1:]), min_size=1, unique=True), st.randoms())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_the_order_in_which_different_people_approve_changes_nothing(
     asked: Question, who: list[str], random: object
 ) -> None:
@@ -161,7 +161,7 @@ def test_the_order_in_which_different_people_approve_changes_nothing(
 
 
 @given(arrivals(), st.sampled_from(("title", "subject", "requester", "quorum")))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_answers_to_what_was_asked_before_never_count(
     case: tuple[Question, list[tuple[float, Offered]]], what: str
 ) -> None:
@@ -183,7 +183,7 @@ def test_answers_to_what_was_asked_before_never_count(
 
 
 @given(arrivals(), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_an_answer_that_is_delivered_again_changes_nothing(
     case: tuple[Question, list[tuple[float, Offered]]], data: st.DataObject
 ) -> None:
