@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -15,8 +16,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.lines import entry_line
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import out, symbols
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import Canvas, picture
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import out, styled, symbols
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import Canvas, cut, picture
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Event
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import RunStatus, Status
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.timeline import Timeline
@@ -42,6 +43,10 @@ class Display(AbstractContextManager["Display"], ABC):
     @abstractmethod
     def show(self, event: Event) -> None:
         """Take the next event."""
+
+    @abstractmethod
+    def note(self, text: str) -> None:
+        """Tell the user something beside the run; safe to call from a signal handler."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -72,6 +77,10 @@ class Lines(Display):
             self._console.print(entry_line(entry), soft_wrap=True)
             sys.stdout.flush()
 
+    def note(self, text: str) -> None:
+        # Python's streams are not reentrant: this may interrupt a write to one of them.
+        os.write(sys.stderr.fileno(), f"{text}\n".encode())
+
 
 class Tree(Display):
     """The tree of steps, painted anew a few times a second."""
@@ -85,6 +94,7 @@ class Tree(Display):
         self._spinner = Spinner(symbols().spinner)
         self._console = out()
         self._over = False
+        self._note = ""
         self._live = Live(
             console=self._console,
             get_renderable=self._painted,
@@ -106,17 +116,24 @@ class Tree(Display):
         with self._lock:
             self._fold.apply(event)
 
+    def note(self, text: str) -> None:
+        self._note = text
+
     def _painted(self) -> Group:
         from rich.console import Group
 
         with self._lock:
             seen = self._fold.snapshot()
         now = time.time()
-        height = _FINAL_HEIGHT if self._over else self._console.height - _MARGIN
-        running = symbols().states["running"] if self._over else str(self._spinner.render(now))
-        return Group(*picture(seen, Canvas(self._console.width, height, now, running)))
+        width = self._console.width
+        if self._over:
+            return Group(*picture(seen, Canvas(width, _FINAL_HEIGHT, now, symbols().states["running"])))
+        note = [cut(styled((self._note, "yellow")), width)] if self._note else []
+        height = self._console.height - _MARGIN - len(note)
+        return Group(*picture(seen, Canvas(width, height, now, str(self._spinner.render(now)))), *note)
 
 
 def display(workflow: Workflow, past: Iterable[Event]) -> Display:
-    """The display that fits standard output."""
-    return Tree(workflow, past) if out().is_terminal else Lines(workflow, past)
+    """The display that fits standard output. Colours in a log (``FORCE_COLOR``) make no terminal of it."""
+    able = sys.stdout.isatty() and not out().is_dumb_terminal
+    return Tree(workflow, past) if able else Lines(workflow, past)

@@ -16,7 +16,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.operation import
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.display import Display
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.ending import say_ending
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import history
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import command, err, short, styled
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import command, short
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import Surround, drive
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
@@ -32,7 +32,7 @@ def drive_and_show(folder: RunFolder, project: Project, shown: Display, until_wa
     """Drive the run until it is over, waits or is interrupted, and say how it ended; returns the exit code."""
     stop = threading.Event()
     around = Surround(project=project, observer=lambda record: shown.show(record.event), evidence=evidence_of)
-    with shown, _stopped_by_signals(stop, folder):
+    with shown, _stopped_by_signals(stop, folder, shown):
         ending = drive(folder, around, until_waiting=until_waiting, stop=stop)
     say_ending(folder, shown.status, ending.status, ending.message)
     return EXIT_CODES[ending.status]
@@ -45,7 +45,7 @@ def evidence_of(folder: RunFolder) -> Sequence[Artifact]:
 
 
 @contextmanager
-def _stopped_by_signals(stop: threading.Event, folder: RunFolder) -> Iterator[None]:
+def _stopped_by_signals(stop: threading.Event, folder: RunFolder, shown: Display) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM, SIGHUP) puts the run down in an orderly way, the second ends the process at once: both leave it resumable."""
 
     def handle(number: int, _frame: FrameType | None) -> None:
@@ -53,10 +53,7 @@ def _stopped_by_signals(stop: threading.Event, folder: RunFolder) -> Iterator[No
             os._exit(128 + number)
         stop.set()
         how = command("resume", short(folder.run))
-        err().print(
-            styled(("putting the run down; once more to leave at once. ", "yellow"), f"{how} goes on with it"),
-            soft_wrap=True,
-        )
+        shown.note(f"stopping (Ctrl-C again: at once); go on with: {how}")
 
     before = {number: signal.signal(number, handle) for number in _STOPPING}
     try:

@@ -34,7 +34,7 @@ def say_ending(folder: RunFolder, run: RunStatus, status: str, message: str) -> 
             lines.append(
                 styled((f"{symbols().states[FAILED]} {line(step.path)}", STYLES[FAILED]), f"  {line(step.message)}")
             )
-            lines.append(styled((f"    {command('show', short(folder.run), step.path, '--output')}", "bold")))
+            lines.append(styled((f"    {command('show', short(folder.run), step.path)}", "bold")))
     lines += waited_for(run.summary, canvas, _MOST) if status == "waiting" else []
     because = f": {line(message)}" if message else ""
     lines.append(styled(("run ", ""), (folder.run, "bold"), " ", (status, STYLES.get(status, "bold")), because))

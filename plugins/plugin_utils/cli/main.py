@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError
+from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError, CheckError
 from ansible_collections.netops.changerail.plugins.module_utils.text import harmless
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ def run(arguments: list[str]) -> int:
         return 2
     except (KeyboardInterrupt, click.Abort):
         return _INTERRUPTED
+    except CheckError as error:
+        sys.stderr.write(harmless(f"{error}\n"))
+        return error.exit_code
     except ChangerailError as error:
         _complain(str(error))
         return error.exit_code

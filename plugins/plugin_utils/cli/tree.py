@@ -47,6 +47,8 @@ _NAME_SHARE = 0.5
 _TIME_WIDTH = 8
 _WIDEST = 120
 """Columns beyond which the eye no longer finds the duration that belongs to a name."""
+_MOMENT = 0.1
+"""Seconds below which a duration is not worth a look."""
 _MESSAGE_LINES = 3
 """Lines the message of a failure may take below its step, on a terminal of at least ``_ROOMY`` lines; else one."""
 _ROOMY = 20
@@ -71,7 +73,7 @@ def picture(run: RunStatus, canvas: Canvas) -> list[Text]:
         lines += [styled(""), *waited]
     lines.append(styled(""))
     room = max(_LEAST_TREE, canvas.height - len(lines))
-    return lines + _fitting(run.steps, canvas, room)
+    return (lines + _fitting(run.steps, canvas, room))[: canvas.height]
 
 
 def head(run: RunStatus, canvas: Canvas) -> Iterator[Text]:
@@ -80,15 +82,15 @@ def head(run: RunStatus, canvas: Canvas) -> Iterator[Text]:
     dot = f" {symbols().dot} "
     check = (f"{dot}check mode: nothing is changed", "yellow") if seen.check else ""
     took = duration((seen.ended or canvas.now) - seen.began)
-    yield _cut(
+    yield cut(
         styled((line(seen.name), "bold"), dot, (seen.state, STYLES.get(seen.state, "cyan")), f" {took}", check),
         canvas.width,
     )
     counts = ", ".join(f"{number} {state}" for state, number in ordered(run.counts))
     by = f"{dot}requested by {line(seen.requester)}" if seen.requester else ""
-    yield _cut(styled((f"run {seen.run}{dot}{counts}{by}", "dim")), canvas.width)
+    yield cut(styled((f"run {seen.run}{dot}{counts}{by}", "dim")), canvas.width)
     if seen.cancelling and not seen.over:
-        yield _cut(styled((f"being cancelled by {line(seen.cancelling)}", "bold red")), canvas.width)
+        yield cut(styled((f"being cancelled by {line(seen.cancelling)}", "bold red")), canvas.width)
     if seen.message and seen.over:
         yield from _wrapped(seen.message, "", STYLES.get(seen.state, ""), canvas.width)
 
@@ -113,7 +115,7 @@ def waited_for(seen: RunSummary, canvas: Canvas, height: int) -> list[Text]:
                 return lines
             return [
                 *lines,
-                _cut(
+                cut(
                     styled((f"  {symbols().more} {left} more: {command('show', short(seen.run))}", "dim")), canvas.width
                 ),
             ]
@@ -141,7 +143,7 @@ def tree(lines: Sequence[Line], canvas: Canvas) -> list[Text]:
     drawn: list[Text] = []
     for shown, name in zip(lines, names, strict=True):
         if shown.step is None:
-            drawn.append(_cut(name, canvas.width))
+            drawn.append(cut(name, canvas.width))
             continue
         drawn.append(_row(name, _detail(shown, shown.step, canvas), _time(shown.step, canvas), width, reach))
         if shown.step.kind == "step" and shown.step.state in (FAILED, IGNORED) and shown.step.message:
@@ -171,7 +173,7 @@ def _question(question: OpenQuestion, canvas: Canvas) -> Text:
     so_far = f"{dot}{question.approvals} of {what.quorum}" if what.quorum > 1 else ""
     by = f"{dot}by {clock(what.deadline, canvas.now)}" if what.deadline is not None else ""
     told = f"{dot}told {line(', '.join(question.told))}" if question.told else ""
-    return _cut(
+    return cut(
         styled(
             (f"  {symbols().states['asking']} ", STYLES["asking"]),
             (line(asked(what)), "bold"),
@@ -185,7 +187,7 @@ def _question(question: OpenQuestion, canvas: Canvas) -> Text:
 def _wait(wait: Wait, canvas: Canvas) -> Text:
     sign = (f"  {symbols().states['waiting']} ", STYLES["waiting"])
     since = f" {symbols().dot} since {duration(canvas.now - wait.since)}"
-    return _cut(styled(sign, f"{line(wait.path)}: {line(wait.message)}", (since, "dim")), canvas.width)
+    return cut(styled(sign, f"{line(wait.path)}: {line(wait.message)}", (since, "dim")), canvas.width)
 
 
 def _name(shown: Line, canvas: Canvas) -> Text:
@@ -239,14 +241,17 @@ def _words(shown: Line, step: StepStatus, canvas: Canvas) -> Iterator[str]:
 def _time(step: StepStatus, canvas: Canvas) -> Text:
     if step.began is None or step.state in (SKIPPED, PENDING, UNREACHED):
         return styled("")
-    return styled((duration((step.ended or canvas.now) - step.began), "" if step.state in LIVE else "dim"))
+    took = (step.ended or canvas.now) - step.began
+    return styled((duration(took) if took >= _MOMENT else "", "" if step.state in LIVE else "dim"))
 
 
 def _row(name: Text, detail: Text, time: Text, name_width: int, width: int) -> Text:
     name.truncate(name_width, overflow="ellipsis", pad=True)
     detail.truncate(max(0, width - name_width - _TIME_WIDTH - 3), overflow="ellipsis", pad=True)
     time.align("right", _TIME_WIDTH)
-    return _cut(styled("").append_text(name).append("  ").append_text(detail).append(" ").append_text(time), width)
+    row = styled("").append_text(name).append("  ").append_text(detail).append(" ").append_text(time)
+    row.rstrip()
+    return cut(row, width)
 
 
 def _wrapped(message: str, indent: str, style: str, width: int, most: int = _MESSAGE_LINES) -> Iterator[Text]:
@@ -257,7 +262,7 @@ def _wrapped(message: str, indent: str, style: str, width: int, most: int = _MES
         if number == most < len(lines):
             text.truncate(max(1, room - 2))
             text.append(f" {symbols().more}")
-        yield _cut(styled((indent, style)).append_text(text), width)
+        yield cut(styled((indent, style)).append_text(text), width)
 
 
 def _folded(typed: str, indent: str, canvas: Canvas) -> list[Text]:
@@ -274,7 +279,8 @@ def _folds(text: Text, width: int) -> list[Text]:
     return list(text.wrap(Console(width=width), width))
 
 
-def _cut(text: Text, width: int) -> Text:
+def cut(text: Text, width: int) -> Text:
+    """``text`` as one line of at most so many columns."""
     text.truncate(width, overflow="ellipsis")
     text.no_wrap = True
     return text

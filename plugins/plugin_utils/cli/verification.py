@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, JournalDamaged
+from ansible_collections.netops.changerail.plugins.module_utils.files import write_whole
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import History
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import RunStarted
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record
@@ -93,11 +94,11 @@ def export(past: History, target: Path) -> Path:
     evidence = collect(past.workflow, past.events)
     write(evidence, private_folder(target))
     try:
-        shutil.copyfile(past.folder.journal, target / past.folder.journal.name)
+        _copied(past.folder.journal, target / past.folder.journal.name)
         for number, (_path, artifact) in enumerate(evidence.artifacts, start=1):
             if not fault(artifact):
                 name = f"{number}-{os.path.basename(artifact.name) or 'file'}"
-                shutil.copyfile(artifact.path, private_folder(target / "files") / name)
+                _copied(Path(artifact.path), private_folder(target / "files") / name)
         _write_sums(target)
     except OSError as error:
         raise storage_error(target, error) from None
@@ -111,7 +112,13 @@ def _write_sums(folder: Path) -> None:
         with open(path, "rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         lines.append(f"{digest}  {path.relative_to(folder)}\n")
-    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+    write_whole(folder / SUMS, "".join(lines).encode())
+
+
+def _copied(source: Path, target: Path) -> None:
+    """Copy a file, readable by its owner only."""
+    target.touch(mode=0o600, exist_ok=False)
+    shutil.copyfile(source, target)
 
 
 def _signers(records: Sequence[Record], allowed_signers: Path | None) -> Signers:

@@ -21,7 +21,7 @@ def text(workflow: Workflow, states: Mapping[str, str]) -> Iterator[str]:
 def _lines(step: Step, prefix: str, indent: str, states: Mapping[str, str]) -> Iterator[str]:
     path = f"{prefix}/{step.id}" if prefix else step.id
     state = f"  [{states[path]}]" if path in states else ""
-    yield f"{indent}- {', '.join(title(step).splitlines())}{state}"
+    yield f"{indent}- {' '.join(title(step).splitlines())}{state}"
     for word, steps in (("", step.steps), ("rescue", step.rescue), ("always", step.always)):
         deeper = f"{indent}  "
         if word and steps:

@@ -139,12 +139,13 @@ class _Node:
     """
 
     __slots__ = (
-        "attempt", "began", "changed", "children", "ended", "failure", "label", "message", "outcome", "parent", "passed", "path", "section",
+        "attempt", "began", "changed", "children", "ended", "failure", "label", "message", "name", "outcome", "parent", "passed", "path", "section",
         "seen", "since", "step",
     )  # fmt: skip
 
     def __init__(self, step: Step, path: str, parent: _Node | None, section: str, label: str | None = None) -> None:
         self.step = step
+        self.name = step.name
         self.path = path
         self.parent = parent
         self.section = section
@@ -233,6 +234,7 @@ class Status:
                 ]
             case StepStarted():
                 node.attempt = event.attempt
+                node.name = event.name or node.name
                 node.began = event.at if node.began is None else node.began
                 node.since = event.at
             case StepWaiting():
@@ -293,7 +295,7 @@ class Status:
         leaf = live if isinstance(live, Leaf) else None
         return StepStatus(
             path=node.path,
-            name=node.step.name,
+            name=node.name,
             label=node.label or "",
             kind=kind,
             action=node.step.action.name if node.step.action is not None else "",

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     import click
     from rich.table import Table
 
+_WIDE = 120
+_LONGEST_NAME = 40
+"""Columns from which the workflow's name is shown too, and how many it may take; most ids begin with it."""
+
 Listed = tuple[RunFolder, RunSummary | ChangerailError]
 
 
@@ -58,7 +62,8 @@ def list_runs(mine: bool, config: str | None, as_json: bool) -> int:
     if as_json:
         write_json([_document(folder, seen) for folder, seen in found])
     elif found:
-        out().print(_table(found))
+        console = out()
+        console.print(_table(found, console.width))
     else:
         waiting = "nothing waits for you" if mine else "no runs yet"
         err().print(styled(f"{waiting} under {state_folder().path / 'runs'}"), soft_wrap=True)
@@ -75,22 +80,25 @@ def _document(folder: RunFolder, seen: RunSummary | ChangerailError) -> dict[str
     return seen.as_dict()
 
 
-def _table(found: list[Listed]) -> Table:
+def _table(found: list[Listed], width: int) -> Table:
     from rich.table import Table
 
     now = time.time()
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False, expand=True)
     for title in ("RUN", "STATE"):
         table.add_column(title, no_wrap=True)
     table.add_column("AGE", no_wrap=True, justify="right")
-    table.add_column("WORKFLOW", no_wrap=True, overflow="ellipsis")
-    table.add_column("WAITS FOR", no_wrap=True, overflow="ellipsis")
+    # Only this column gives way: an id that is cut short is of no use.
+    table.add_column("WAITS FOR", no_wrap=True, overflow="ellipsis", ratio=1)
+    if width >= _WIDE:
+        table.add_column("WORKFLOW", no_wrap=True, overflow="ellipsis", max_width=_LONGEST_NAME)
     for folder, seen in found:
         if isinstance(seen, ChangerailError):
-            table.add_row(folder.run, styled(("unreadable", "bold red")), "", "", styled((line(str(seen)), "red")))
+            table.add_row(folder.run, styled(("unreadable", "bold red")), "", styled((line(str(seen)), "red")))
         else:
             state = styled((seen.state, STYLES.get(seen.state, "cyan")))
-            table.add_row(folder.run, state, duration(now - seen.began), styled(line(seen.name)), styled(_waited(seen)))
+            row = (folder.run, state, duration(now - seen.began), styled(_waited(seen)), styled(line(seen.name)))
+            table.add_row(*row[: len(table.columns)])
     return table
 
 

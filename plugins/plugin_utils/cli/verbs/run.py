@@ -53,8 +53,7 @@ def command() -> click.Command:
             ),
             until_waiting_option(),
             click.Option(
-                ["--vault-password-file"],
-                "vault_password_files",
+                ["--vault-password-file", "vault_password_files"],
                 multiple=True,
                 metavar="FILE",
                 help="As for ansible-playbook.",
