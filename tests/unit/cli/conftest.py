@@ -32,6 +32,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StateFolder:
     """An empty state folder; the working directory is empty too, and there is no project file anywhere."""
     monkeypatch.setenv("CHANGERAIL_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("HOME", str(tmp_path))
+    # pytest's workers inherit a width.
+    monkeypatch.delenv("COLUMNS", raising=False)
     (tmp_path / "work").mkdir(mode=0o700)
     monkeypatch.chdir(tmp_path / "work")
     return StateFolder(tmp_path / "state")
