@@ -22,7 +22,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, OperationError
-from ansible_collections.netops.changerail.plugins.module_utils.failures import UNKNOWN
+from ansible_collections.netops.changerail.plugins.module_utils.failures import TRANSIENT, UNKNOWN
 from ansible_collections.netops.changerail.plugins.module_utils.operation import JSON, Artifact, Context, find
 
 STATES = ("new", "assess", "authorize", "scheduled", "implement", "review", "closed", "canceled")
@@ -161,6 +161,10 @@ class RecordProvider(ABC):
         raise OperationError(
             f"{record.number}: {group}'s approval is decided in the record's own system, not from here"
         )
+
+    def requester(self, name: str) -> str | None:
+        """How the system calls this person of ours, to be written as ``requested_by``; None when it does not know them."""
+        return name
 
     def differences(self, record: Record, fields: Mapping[str, JSON]) -> dict[str, JSON]:
         """Those of ``fields`` which the record does not have yet. A system that shows a value otherwise than it was written overrides this."""
@@ -314,4 +318,8 @@ def request_approval(provider: RecordProvider, record: Record) -> Record:
     if record.state != "new":
         return record
     state = next_state(record, "scheduled", provider.moves(record))
-    return provider.move(record, state, {})
+    try:
+        return provider.move(record, state, {})
+    except NoAnswer as error:
+        # The same move again does no harm: either the record is still new, or it is past it.
+        raise OperationError(str(error), TRANSIENT) from None

@@ -219,17 +219,31 @@ def _closing_notes(run: str, evidence: Sequence[Artifact]) -> str:
 
 
 def _adopted(provider: RecordProvider, call: Call) -> Record | None:
-    """The record this step has opened before: the oldest that was not cancelled since."""
-    found = provider.find(correlation_id(call.context))
-    return next((record for record in found if record.state != "canceled"), None)
+    """The record this step has opened before: the oldest that was not cancelled since.
+
+    A system may open two for one request (a gateway that sends it again); the younger ones are cancelled.
+    """
+    correlation = correlation_id(call.context)
+    found = [record for record in provider.find(correlation) if record.state != "canceled"]
+    for double in (record for record in found[1:] if record.state == "new"):
+        note = f"Opened twice by one request. The change is {found[0].number}."
+        try:
+            provider.note_once(double, note, f"[changerail {correlation} double]")
+            provider.move(double, "canceled", {})
+        except NoAnswer as error:
+            # Nothing is lost by doing it again.
+            raise OperationError(str(error), TRANSIENT) from None
+    return found[0] if found else None
 
 
 def _open(call: Call, name: str, provider: RecordProvider) -> Outcome:
     """Open a record; when no answer comes, search for it instead of opening another."""
     wanted = _wanted(call)
-    fields = {"type": "normal", "requested_by": call.context.requester, **wanted.fields}
+    requester = provider.requester(call.context.requester)
+    fields = {"type": "normal", **({"requested_by": requester} if requester else {}), **wanted.fields}
     try:
-        record = provider.create(fields, correlation_id(call.context))
+        opened = provider.create(fields, correlation_id(call.context))
+        record = _adopted(provider, call) or opened
     except NoAnswer as error:
         handle = {"provider": name, "record": "", "number": "", "changed": [], "before": {}, "looks": 0}
         return Waiting(handle, provider.interval, f"searching for the change record that may have been opened: {error}")
@@ -341,21 +355,22 @@ class _Worker:
 
     def _document(self) -> Outcome | None:
         """Attach the evidence and add the work note, each once."""
-        if self._there_already or "attachments" in self._changed:
+        if self._there_already:
             return None
-        kept = (
-            {(attachment.name, attachment.sha256) for attachment in self._provider.attachments(self._record)}
-            if self._wanted.evidence
-            else set()
-        )
+        # Evidence grows while we look: what was attached before the last wait stays as it was.
+        if self._wanted.evidence and "attachments" not in self._changed:
+            self._attach_missing()
+        if self._wanted.note and self._provider.note_once(self._record, self._wanted.note, self._wanted.marker):
+            self._note_changes("work_notes")
+        return None
+
+    def _attach_missing(self) -> None:
+        kept = {(attachment.name, attachment.sha256) for attachment in self._provider.attachments(self._record)}
         missing = [artifact for artifact in self._wanted.evidence if (artifact.name, artifact.sha256) not in kept]
         for artifact in missing:
             self._provider.attach(self._record, artifact)
         if missing:
             self._note_changes("attachments")
-        if self._wanted.note and self._provider.note_once(self._record, self._wanted.note, self._wanted.marker):
-            self._note_changes("work_notes")
-        return None
 
     def _note_changes(self, *names: str) -> None:
         self._changed += [name for name in names if name not in self._changed]

@@ -15,6 +15,8 @@ AFTER = ("cut_after", "gateway_timeout", "empty_body", "lost_answer")
 WRITES = ("duplicate", "old_state")
 """Only the handler of a write can do these: commit twice; answer 200 and keep the old state."""
 OTHERS = ("slow",)
+LOG_IN = "/oauth_token.do"
+"""Where a token comes from: a request there has none that could expire."""
 KINDS = BEFORE + AFTER + WRITES + OTHERS
 
 
@@ -55,6 +57,8 @@ class Faults:
     """Which fault the next request meets: what its header asks for, else the queue, else chance."""
 
     HEADER = "X-Twin-Fault"
+    NONE = "none"
+    """As the header's value: this request meets no fault, whatever is planned."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -82,7 +86,7 @@ class Faults:
     def take(self, method: str, path: str, header: str | None) -> Fault | None:
         """The fault this request meets; a queued one is used up."""
         if header:
-            return Fault(header)
+            return None if header == self.NONE else Fault(header)
         with self._lock:
             for index, fault in enumerate(self._queue):
                 if fault.meets(method, path):
@@ -96,5 +100,6 @@ class Faults:
         if chance is None or not re.search(chance.path, path) or self._random.random() >= chance.rate:
             return None
         writes = method in ("POST", "PATCH", "PUT")
-        kinds = [kind for kind in chance.kinds if writes or kind not in WRITES]
+        fitting = [kind for kind in chance.kinds if writes or kind not in WRITES]
+        kinds = [kind for kind in fitting if kind != "expire_token" or path != LOG_IN]
         return Fault(self._random.choice(kinds), seconds=chance.seconds) if kinds else None
