@@ -36,10 +36,12 @@ class Act(Operation):
     }
 
     def start(self, call: Call) -> Outcome:
+        if call.context.check:
+            return Done({"key": call.context.key}, changed=True)
         mark = self._mark(call)
         if not mark.exists():
-            self._log(call, f"start {call.context.key}")
             mark.touch()
+            self._log(call, f"start {call.context.key}")
         return self.poll(call, {"mark": mark.name})
 
     def poll(self, call: Call, handle: Mapping[str, Any]) -> Outcome:
