@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import (
@@ -15,6 +15,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.views.status imp
     CHANGED,
     FAILED,
     IGNORED,
+    LIVE,
     OK,
     PENDING,
     RESCUED,
@@ -44,12 +45,13 @@ class Line:
 class _Rules:
     """Containers in a state of ``closed`` are one line; neighbours in states of ``grouped`` are one line together, or none when ``left_out``.
 
-    Where something failed nothing is grouped or left out.
+    Where something failed nothing is grouped or left out. Of a group the ``ends`` next to other lines are shown one by one.
     """
 
     closed: frozenset[str]
     grouped: frozenset[str]
     left_out: frozenset[str] = frozenset()
+    ends: int = 0
 
 
 _NEVER_RAN = frozenset({UNREACHED})
@@ -76,12 +78,19 @@ def outline(steps: Sequence[StepStatus], height: int) -> tuple[Line, ...]:
         # One line more than there is room for tells that it does not fit, whatever the size of the workflow.
         lines = list(islice(_lines(steps, rules, 0), height + 1))
         if len(lines) <= height:
-            return tuple(lines)
+            return _with_neighbours(steps, rules, lines, height)
     kept = lines[: height - 1]
     shown: Counter[str] = Counter()
     for line in kept:
         shown.update(_stands_for(line))
     return (*kept, Line(0, None, dict(_counts(steps) - shown)))
+
+
+def _with_neighbours(steps: Sequence[StepStatus], rules: _Rules, lines: Sequence[Line], height: int) -> tuple[Line, ...]:
+    """Spend the lines that are left on what is next to the steps that are shown, instead of grouping all of it."""
+    groups = sum(line.step is None for line in lines)
+    ends = (height - len(lines)) // (2 * groups) if groups else 0
+    return tuple(_lines(steps, replace(rules, ends=ends), 0)) if ends else tuple(lines)
 
 
 def _stands_for(line: Line) -> Mapping[str, int]:
@@ -93,6 +102,7 @@ def _stands_for(line: Line) -> Mapping[str, int]:
 
 def _lines(steps: Sequence[StepStatus], rules: _Rules, depth: int) -> Iterator[Line]:
     group: list[StepStatus] = []
+    first = 0
     for step in steps:
         if step.state == UNREACHED and step.section != "body":
             continue
@@ -101,17 +111,24 @@ def _lines(steps: Sequence[StepStatus], rules: _Rules, depth: int) -> Iterator[L
         if step.state in rules.grouped and FAILED not in step.counts:
             group.append(step)
             continue
-        yield from _group(group, depth)
-        group = []
+        yield from _group(group, first, rules.ends, rules, depth)
+        group, first = [], rules.ends
         yield from _step(step, rules, depth)
-    yield from _group(group, depth)
+    yield from _group(group, rules.ends, 0, rules, depth)
 
 
-def _group(group: Sequence[StepStatus], depth: int) -> Iterator[Line]:
-    if len(group) == 1:
-        yield Line(depth, group[0], folded=bool(group[0].children))
-    elif group:
-        yield Line(depth, None, dict(_counts(group)))
+def _group(group: Sequence[StepStatus], first: int, last: int, rules: _Rules, depth: int) -> Iterator[Line]:
+    """A group with its ``first`` and ``last`` steps one by one; a group of one is that step, with what is live in it."""
+    if len(group) == 1 and group[0].state in LIVE:
+        yield from _step(group[0], rules, depth)
+        return
+    middle = group[first : len(group) - last]
+    if len(middle) <= 1:
+        first, middle = len(group), ()
+    yield from (Line(depth, step, folded=bool(step.children)) for step in group[:first])
+    if middle:
+        yield Line(depth, None, dict(_counts(middle)))
+        yield from (Line(depth, step, folded=bool(step.children)) for step in group[len(group) - last :])
 
 
 def _step(step: StepStatus, rules: _Rules, depth: int) -> Iterator[Line]:
