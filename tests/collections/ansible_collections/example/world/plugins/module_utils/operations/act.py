@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.netops.changerail.plugins.module_utils.failures import CANCELLED
 from ansible_collections.netops.changerail.plugins.module_utils.operation import (
-    CANCELLED,
     Call,
     Done,
     Failed,
