@@ -239,7 +239,8 @@ def _tell_imported_packages(paths: Sequence[str]) -> None:
 
     root = sys.modules["ansible_collections"]
     root.__path__ = list(dict.fromkeys([*root.__path__, *(str(Path(path, "ansible_collections")) for path in paths)]))
-    for name, package in list(sys.modules.items()):
+    imported: dict[str, Any] = dict(sys.modules)
+    for name, package in imported.items():
         if name.startswith("ansible_collections.") and name.count(".") == 2 and not hasattr(package, "_collection_meta"):
             runtime = Path(next(iter(package.__path__)), "meta", "runtime.yml")
             text = runtime.read_text(encoding="utf-8") if runtime.is_file() else ""

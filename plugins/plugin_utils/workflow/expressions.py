@@ -79,7 +79,16 @@ def _names(text: str, parse: Any) -> Names:
 def _environment() -> Any:
     from jinja2 import Environment
 
-    return Environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"], trim_blocks=True)
+    environment = Environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"], trim_blocks=True)
+    environment.filters, environment.tests = _Whatever(), _Whatever()
+    return environment
+
+
+class _Whatever(dict[str, Any]):
+    """Filters or tests of which every name exists: which ones there are only Ansible knows."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return str
 
 
 def _expression(environment: Any, text: str) -> Any:

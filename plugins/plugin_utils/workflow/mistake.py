@@ -34,7 +34,7 @@ class Mistake:
             parts.append(f"expected {self.expected}")
         if self.suggestion:
             parts.append(self.suggestion)
-        return f"{self.at}: {'; '.join(parts)}"
+        return harmless(f"{self.at}: {'; '.join(parts)}")
 
 
 class Mistakes:
@@ -51,7 +51,7 @@ class Mistakes:
         if len(self._found) >= LIMIT:
             self._left_out += 1
             return
-        self._found[at, what] = Mistake(at, harmless(what), expected, harmless(suggestion))
+        self._found[at, what] = Mistake(at, what, expected, suggestion)
 
     def __len__(self) -> int:
         return len(self._found)

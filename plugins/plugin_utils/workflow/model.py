@@ -95,9 +95,9 @@ class Action:
 class Step:
     """One step: a leaf (``action``), or a container (``steps`` with ``rescue`` and ``always``; ``parallel`` runs ``steps`` at once).
 
-     An imported workflow is a container whose ``defaults`` are that workflow's own vars (lowest precedence).
-     ``id`` is unique among its siblings, rescue and always included. ``when``, ``until`` and ``failed_when`` are expressions that must all hold, as in Ansible.
-    . ``name`` may be a template. ``timeout`` is in seconds or a template. ``retry`` None means the action's default.
+    An imported workflow is a container whose ``defaults`` are that workflow's own vars (lowest precedence).
+    ``id`` is unique among its siblings, rescue and always included. ``when``, ``until`` and ``failed_when`` are expressions that must all hold, as in Ansible.
+    ``name`` may be a template. ``timeout`` is in seconds or a template. ``retry`` None means the action's default.
     """
 
     id: str

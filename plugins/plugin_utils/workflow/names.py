@@ -189,7 +189,7 @@ class _Checker:
         elif name in self._defined:
             hint = f"it is defined at {self._defined[name]}, which this step does not see"
         else:
-            hint = nearest(name, set(scope) | PROVIDED)
+            hint = nearest(name, {*scope, "changerail", "ok"})
         self._mistakes.add(
             scalar.at, f"variable {name!r} is not defined", "a variable of vars or of an earlier step", hint
         )

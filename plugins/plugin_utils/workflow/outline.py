@@ -216,7 +216,7 @@ class Outliner:
         sections = [entry.node, words.keywords.get("rescue"), words.keywords.get("always")]
         lists = [self._steps(node, inside) if node is not None else () for node in sections]
         numbered = iter(_with_ids([child for drafts in lists for child in drafts], self._mistakes))
-        steps, rescue, always = (tuple(next(numbered) for _ in drafts) for drafts in lists)
+        steps, rescue, always = (tuple(next(numbered) for dummy in drafts) for drafts in lists)
         given["name"] = given["name"] or action.short
         step = Step(
             **given,

@@ -51,6 +51,7 @@ def sorted_words(table: Table, mistakes: Mistakes) -> Words:
     task: list[Entry] = []
     actions: list[tuple[Named, Entry]] = []
     unknown: list[Entry] = []
+    unusable = False
     for entry in table.entries:
         word = entry.key.text
         if word in STEP:
@@ -62,12 +63,13 @@ def sorted_words(table: Table, mistakes: Mistakes) -> Words:
                 action = named(word)
             except AuthorError as error:
                 mistakes.add(entry.key.at, str(error))
+                unusable = True
                 continue
             if action is None:
                 unknown.append(entry)
             else:
                 actions.append((action, entry))
-    _report_unknown(table, unknown, bool(actions), mistakes)
+    _report_unknown(table, unknown, unusable or bool(actions), mistakes)
     for _action, entry in actions[1:]:
         first = actions[0][1].key
         mistakes.add(
@@ -88,7 +90,7 @@ def _report_unknown(table: Table, unknown: list[Entry], has_action: bool, mistak
         mistakes.add(table.at, "a step without an action", _ACTIONS)
     for entry in unknown:
         word = entry.key.text
-        if has_action:
+        if has_action or word in _OTHER_WAYS or word.startswith("with_"):
             mistakes.add(entry.key.at, f"unknown keyword {word!r}", suggestion=_suggested(word))
         else:
             mistakes.add(entry.key.at, f"{word!r} is neither a keyword nor an action", _ACTIONS, _suggested(word))
@@ -108,7 +110,7 @@ def _report_places(action: Named, ours: list[Entry], task: list[Entry], mistakes
             mistakes.add(
                 entry.key.at,
                 f"{keyword.name!r} on {place}",
-                f"it on {', '.join(map(_PLACES.__getitem__, keyword.places))}",
+                f"it on {' or '.join(map(_PLACES.__getitem__, keyword.places))}",
                 keyword.elsewhere,
             )
     for entry in task:
