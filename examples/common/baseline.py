@@ -16,6 +16,6 @@ def render_baseline(changerail: Changerail, stage: Stage, inventory: Path) -> No
         *(str(PROGRAMS / "ansible-playbook"), "-i", str(inventory), str(CHANGE / "playbooks" / "render.yml")),
         *("-e", f"@{stage.variables}", "-e", variables),
     ]
-    done = subprocess.run(command, env=changerail.environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=changerail.environment, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"the routers' first configuration cannot be rendered:\n{done.stdout}{done.stderr}")

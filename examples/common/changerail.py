@@ -31,12 +31,18 @@ class Changerail:
 
     def run(self, *arguments: str) -> int:
         """Run it on this terminal, or wherever our output goes; give its exit code."""
-        return subprocess.run(self._command(arguments), env=self.environment, cwd=CHANGE).returncode
+        return subprocess.run(self._command(arguments), env=self.environment, cwd=CHANGE, check=False).returncode
 
     def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run it aside and keep what it says."""
         return subprocess.run(
-            self._command(arguments), env=self.environment, cwd=CHANGE, timeout=PATIENCE, capture_output=True, text=True
+            self._command(arguments),
+            env=self.environment,
+            cwd=CHANGE,
+            timeout=PATIENCE,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def status(self, run: str) -> dict[str, Any]:

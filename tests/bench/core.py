@@ -57,7 +57,7 @@ def figures() -> Iterator[Figure]:
         smallest = None
         for size in SIZES:
             flow = make(size)
-            runs = [play(flow) for _ in range(3)]
+            runs = [play(flow) for dummy in range(3)]
             micro = min(spent / events for spent, events in runs) * 1e6
             smallest = smallest or micro
             yield Figure(

@@ -42,7 +42,7 @@ def children_cpu(action: Callable[[], object]) -> float:
 
 def paired(ours: Callable[[], float], theirs: Callable[[], float], rounds: int) -> tuple[float, float, float]:
     """Medians of both, measured in turn so that a machine that slows down slows both, and the median of the ratios pair by pair."""
-    pairs = [(ours(), theirs()) for _ in range(rounds)]
+    pairs = [(ours(), theirs()) for dummy in range(rounds)]
     return (
         median(pair[0] for pair in pairs),
         median(pair[1] for pair in pairs),

@@ -69,7 +69,7 @@ def _taking_up(state: StateFolder) -> Iterator[Figure]:
             with FileJournal(folder) as journal:
                 fold(flow, (record.event for record in journal.read()))
 
-        seconds = min(wall(take_up) for _ in range(3))
+        seconds = min(wall(take_up) for dummy in range(3))
         smallest = smallest or seconds / events
         yield Figure(
             "journal",

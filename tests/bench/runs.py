@@ -46,7 +46,7 @@ def _trivial_steps(folder: Path) -> Iterator[Figure]:
                 f"name: {shape}\nsteps:\n" + "\n".join(f"  {line}" for line in steps.splitlines()) + "\n"
             )
             seconds = min(
-                wall(lambda size=size, shape=shape: _run(folder, "run", f"{shape}{size}.yml")) for _ in range(2)
+                wall(lambda size=size, shape=shape: _run(folder, "run", f"{shape}{size}.yml")) for dummy in range(2)
             )
             each = seconds / size * 1e3
             smallest = smallest or each

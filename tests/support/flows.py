@@ -163,7 +163,7 @@ class Driver:
         self.outstanding = list(pending(self.state))
 
     def run(self, limit: int = 20_000) -> str:
-        for _ in range(limit):
+        for dummy in range(limit):
             if self.state.status != "running":
                 return self.state.status
             if self.chance.random() < self.crash_rate:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible_collections.netops.changerail.plugins.module_utils.failures import FAILED
 from ansible_collections.netops.changerail.plugins.module_utils.operation import (
-    FAILED,
     Call,
     Done,
     Failed,

@@ -59,8 +59,10 @@ class Loop:
     def commit(self) -> None:
         """Write and sync what was recorded, apply it and do what follows, until nothing is left to write. Raises StorageError."""
         while self._events:
-            batch = [self._events.popleft() for _ in range(min(_BATCH, len(self._events)))]
-            for record, (_event, then) in zip(self._journal.append([event for event, _ in batch]), batch, strict=True):
+            batch = [self._events.popleft() for dummy in range(min(_BATCH, len(self._events)))]
+            for record, (_event, then) in zip(
+                self._journal.append([event for event, dummy in batch]), batch, strict=True
+            ):
                 commands = decide.apply(self.state, record.event)
                 self._observer(record)
                 if then is not None:

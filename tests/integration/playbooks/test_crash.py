@@ -89,7 +89,7 @@ def test_killing_the_engine_neither_stops_nor_repeats_the_playbook(project: Any,
 
 def test_two_starts_at_once_run_it_once(project: Any, tmp_path: Path) -> None:
     made = project.playbook(project.tasks(mark_once(tmp_path / "marks"), hosts="r1"))
-    engines = [starter(made, project.folder) for _ in range(3)]
+    engines = [starter(made, project.folder) for dummy in range(3)]
     for engine in engines:
         engine.communicate()
     outcome = finished(PLAYBOOK, made, PLAYBOOK.start(made), 60)

@@ -1,7 +1,6 @@
 # Running twins and people who talk to them, for the tests of this folder; pytest loads it.
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,59 +8,13 @@ from typing import Any, TypeVar
 
 import pytest
 import requests
+from support.repository import make
 
 from ansible_collections.netops.changerail.tests.twins.kit.start import Running, running
 from ansible_collections.netops.changerail.tests.twins.servicenow.people import INTEGRATION, PASSWORD
 
 T = TypeVar("T")
 PATIENCE = 10
-
-CI_FILE = """\
-spec:
-  inputs:
-    prefix: {default: 203.0.113.0/24}
-    attempt: {default: none}
-    mode: {default: plain, options: [plain, broken, slow, gated, guarded, bridged]}
----
-workflow:
-  name: change $[[ inputs.attempt ]]
-stages: [validate, deploy]
-variables:
-  MODE: $[[ inputs.mode ]]
-default:
-  before_script: [echo start]
-validate:
-  stage: validate
-  script:
-    - echo "+ prefix $[[ inputs.prefix ]]" > edge.diff
-    - mkdir -p out/deep && echo "$CI_PIPELINE_SOURCE $GREETING" > out/deep/source.txt
-    - if [ "$MODE" = broken ]; then echo "device says no" >&2; exit 3; fi
-    - if [ "$MODE" = slow ]; then sleep 60; fi
-  artifacts: {paths: [edge.diff, out/], when: always}
-maybe:
-  stage: validate
-  script: [exit 1]
-  allow_failure: true
-child:
-  stage: validate
-  rules: [{if: '$MODE == "bridged"'}]
-  trigger: {include: child.yml, strategy: depend}
-deploy:
-  stage: deploy
-  rules:
-    - {if: '$MODE == "gated"', when: manual}
-    - {if: '$MODE != "guarded"'}
-  script: [cat edge.diff]
-release:
-  stage: deploy
-  rules: [{if: '$MODE == "guarded"'}]
-  environment: production
-  script: [echo released]
-optional:
-  stage: deploy
-  when: manual
-  script: [echo extra]
-"""
 
 
 def until(look: Callable[[], T], fits: Callable[[T], bool] = bool) -> T:
@@ -81,19 +34,7 @@ def _until() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Git repository with a pipeline that takes every turn its inputs ask for."""
-    folder = tmp_path_factory.mktemp("repository")
-    (folder / ".gitlab-ci.yml").write_text(CI_FILE)
-    (folder / "child.yml").write_text("below: {script: [echo child]}\n")
-    author = ["-c", "user.name=Engineer", "-c", "user.email=engineer@example.net"]
-    for command in (
-        ["init", "-q", "-b", "main"],
-        ["add", "."],
-        [*author, "commit", "-qm", "Edge filter"],
-        ["branch", "proposal"],
-    ):
-        subprocess.run(["git", "-C", str(folder), *command], check=True)
-    return folder
+    return make(tmp_path_factory.mktemp("repository"))
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def test_old_state_keeps_what_was_there(integration):
 def test_a_queue_of_faults_is_used_up_by_the_requests_it_fits(integration):
     integration.twin.fault("server_error", method="POST", times=2, status=502)
     assert integration.rows("change_request", "") is not None
-    statuses = [integration.call("POST", "/api/now/table/change_request", {}).status_code for _ in range(3)]
+    statuses = [integration.call("POST", "/api/now/table/change_request", {}).status_code for _request in range(3)]
     assert statuses == [502, 502, 201]
 
 
@@ -66,7 +66,7 @@ def test_chance_repeats_itself_with_the_same_seed(integration):
     def faults():
         integration.twin.administer("DELETE", "log")
         integration.twin.faults_at_random(7, 0.4, kinds=["html", "server_error", "rate_limit"])
-        for _ in range(30):
+        for _request in range(30):
             integration.call("GET", "/api/now/table/cmdb_ci")
         return [entry["fault"] for entry in integration.twin.received()]
 

@@ -75,7 +75,7 @@ def test_client_credentials_give_no_refresh_token_and_can_be_off(servicenow_twin
 def test_rate_limit_headers(servicenow_twin):
     servicenow_twin.set(rate_limit=2)
     try:
-        replies = [get(servicenow_twin, Authorization=f"Bearer {BEARER}") for _ in range(3)]
+        replies = [get(servicenow_twin, Authorization=f"Bearer {BEARER}") for dummy in range(3)]
     finally:
         servicenow_twin.set(rate_limit=0)
     assert [reply.status_code for reply in replies] == [200, 200, 429]

@@ -12,7 +12,7 @@ from ansible_collections.netops.changerail.tests.twins.kit.server import serve, 
 
 
 def _project(text: str) -> tuple[str, Path]:
-    path, _, repository = text.partition("=")
+    path, dummy, repository = text.partition("=")
     if "/" not in path or not Path(repository).is_dir():
         raise argparse.ArgumentTypeError(f"{text}: expected group/name=FOLDER of a Git repository")
     return path, Path(repository)

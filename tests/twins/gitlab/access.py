@@ -104,6 +104,6 @@ def too_many(seconds: float, limit: int = 2000, observed: int = 2001) -> Respons
 
 def _token_text(exchange: Exchange) -> str:
     request = exchange.request
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    scheme, dummy, value = request.headers.get("Authorization", "").partition(" ")
     bearer = value if scheme.lower() == "bearer" else ""
     return request.headers.get("PRIVATE-TOKEN") or bearer or request.args.get("private_token", "")

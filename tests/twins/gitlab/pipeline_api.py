@@ -123,7 +123,7 @@ class PipelineApi:
             raise _invalid("Insufficient permissions to set pipeline variables")
         self._pipelines.base = exchange.base
         try:
-            for _ in range(2 if exchange.fault == "duplicate" else 1):
+            for dummy in range(2 if exchange.fault == "duplicate" else 1):
                 pipeline = self._pipelines.create(project, wanted)
         except ConfigError as error:
             raise _invalid(str(error)) from None

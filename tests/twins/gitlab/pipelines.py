@@ -97,9 +97,8 @@ class Pipelines:
         pipeline.stages, pipeline.bridge = tuple(config.stages), wanted.bridge
         pipeline.tag, pipeline.commit = project.source.is_tag(wanted.ref), project.source.title(sha)
         if config.name:
-            pipeline.name = (
-                expand(config.name, config.variables) if self._settings().workflow_name_expands else config.name
-            )
+            expands = self._settings().workflow_name_expands
+            pipeline.name = (expand(config.name, config.variables) if expands else config.name).strip()
         pipeline.jobs = [
             self._new_job(pipeline, spec, wanted.user)
             for stage in config.stages
@@ -113,7 +112,7 @@ class Pipelines:
 
     def _predefined(self, project: Project, wanted: Wanted, sha: str, number: int, iid: int) -> dict[str, str]:
         tag = {"CI_COMMIT_TAG": wanted.ref} if project.source.is_tag(wanted.ref) else {"CI_COMMIT_BRANCH": wanted.ref}
-        namespace, _, name = project.path.rpartition("/")
+        namespace, dummy, name = project.path.rpartition("/")
         return {
             "CI": "true",
             "GITLAB_CI": "true",

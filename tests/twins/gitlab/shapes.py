@@ -39,7 +39,7 @@ class Shapes:
         }
 
     def project(self, project: Project) -> Entity:
-        namespace, _, name = project.path.rpartition("/")
+        namespace, dummy, name = project.path.rpartition("/")
         return {
             "id": project.id,
             "name": name,

@@ -38,7 +38,7 @@ class Source:
     def title(self, sha: str) -> tuple[str, str, str, str]:
         """Subject, author's name, author's mail and ISO date of a commit."""
         text = self._git("show", "--no-patch", "--format=%s%n%an%n%ae%n%aI", sha).stdout.decode()
-        subject, name, mail, date, *_ = [*text.splitlines(), "", "", "", ""]
+        subject, name, mail, date, *dummy = [*text.splitlines(), "", "", "", ""]
         return subject, name, mail, date
 
     def check_out(self, sha: str, into: Path) -> None:

@@ -82,7 +82,7 @@ class Access:
         key = request.headers.get("x-sn-apikey") or request.args.get("x-sn-apikey")
         if key:
             return self.keys.get(key.removeprefix(settings.api_key_prefix))
-        scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+        scheme, dummy, value = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "basic":
             return self._by_password(value)
         if scheme.lower() == "bearer":
@@ -93,7 +93,7 @@ class Access:
 
     def _by_password(self, encoded: str) -> str | None:
         try:
-            name, _, password = base64.b64decode(encoded).decode().partition(":")
+            name, dummy, password = base64.b64decode(encoded).decode().partition(":")
         except ValueError:
             return None
         account = self.accounts.get(name)

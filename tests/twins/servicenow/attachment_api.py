@@ -99,7 +99,7 @@ class AttachmentApi:
         }
         if settings.attachment_hash:
             values["hash"] = hashlib.sha256(content).hexdigest()
-        for _ in range(2 if exchange.fault == "duplicate" else 1):
+        for dummy in range(2 if exchange.fault == "duplicate" else 1):
             row = self._store.insert(TABLE, values, exchange.account.user_name)
             self._store.files[row["sys_id"]] = content
             row["download_link"] = f"{exchange.base}/api/now/attachment/{row['sys_id']}/file"

@@ -68,7 +68,7 @@ class Flow:
     def restore(self, document: Mapping[str, Any]) -> None:
         self._due = [(float(when), int(order), str(step), str(sys_id)) for when, order, step, sys_id in document["due"]]
         heapq.heapify(self._due)
-        self._order = max((order for _, order, _, _ in self._due), default=0)
+        self._order = max((entry[1] for entry in self._due), default=0)
         self._settled, self._resting = set(document["settled"]), set(document["resting"])
 
     # What a write causes.

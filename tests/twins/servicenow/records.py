@@ -54,7 +54,7 @@ class Records:
             kept.setdefault("parent", kept.get("change_request", ""))
             kept.setdefault("state", "1")
         self._data_policy(table, kept, write.settings)
-        for _ in range(2 if write.fault == "duplicate" else 1):
+        for dummy in range(2 if write.fault == "duplicate" else 1):
             row = self._store.insert(table, kept, write.by.user_name)
         return Written(row, ignored)
 

@@ -62,7 +62,7 @@ def test_what_is_pending_follows_from_the_state_alone(flow, seed, length):
 @given(flows(with_fail_fast=True), seeds, st.integers(1, 40))
 def test_cancel_reaches_every_leaf_but_those_under_always_and_the_run_ends_cancelled(flow, seed, length):
     driver = Driver(flow, World(seed), random.Random(seed))
-    for _ in range(length):
+    for dummy in range(length):
         if driver.state.status != "running":
             return
         driver.perform(driver.outstanding.pop(driver._next()))

@@ -55,13 +55,17 @@ def reopened(request, folder):
 
 def test_what_was_appended_is_read_in_order_also_by_the_next_process(reopened):
     journal, reopen = reopened
-    first = journal.append([finished(1), finished(2, "Müller said “ja”\n\x1b[31m")])
+    first = journal.append([finished(1), finished(2, "Müller said \u201cja\u201d\n\x1b[31m")])
     assert [record.seq for record in first] == [1, 2]
     again = reopen()
     again.append([finished(3)])
     found = list(reopen().read())
     assert [record.seq for record in found] == [1, 2, 3]
-    assert [record.event for record in found] == [finished(1), finished(2, "Müller said “ja”\n\x1b[31m"), finished(3)]
+    assert [record.event for record in found] == [
+        finished(1),
+        finished(2, "Müller said \u201cja\u201d\n\x1b[31m"),
+        finished(3),
+    ]
     assert found[:2] == first
 
 

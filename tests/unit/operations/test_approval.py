@@ -10,11 +10,9 @@ import pytest
 from support.calls import call
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, OperationError
+from ansible_collections.netops.changerail.plugins.module_utils.failures import CANCELLED, FAILED, REJECTED
 from ansible_collections.netops.changerail.plugins.module_utils.local.records import LocalRecords
 from ansible_collections.netops.changerail.plugins.module_utils.operation import (
-    CANCELLED,
-    FAILED,
-    REJECTED,
     Call,
     Done,
     Failed,

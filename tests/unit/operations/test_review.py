@@ -11,11 +11,9 @@ import pytest
 from support.calls import call
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, OperationError, RunError
+from ansible_collections.netops.changerail.plugins.module_utils.failures import CANCELLED, FAILED, REJECTED
 from ansible_collections.netops.changerail.plugins.module_utils.files import artifact_of
 from ansible_collections.netops.changerail.plugins.module_utils.operation import (
-    CANCELLED,
-    FAILED,
-    REJECTED,
     Call,
     Done,
     Failed,

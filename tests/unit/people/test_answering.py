@@ -247,7 +247,7 @@ def test_a_cancel_names_who_asked_for_it(folder: RunFolder) -> None:
 
 
 def test_ids_are_new_each_time_and_sort_by_time() -> None:
-    ids = [answering.new_id(1000.0 + second) for second in range(3) for _ in range(5)]
+    ids = [answering.new_id(1000.0 + second) for second in range(3) for dummy in range(5)]
     assert len(set(ids)) == 15
     assert [name[:16] for name in ids] == sorted(name[:16] for name in ids)
 
