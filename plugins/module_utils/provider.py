@@ -238,6 +238,10 @@ class PipelineProvider(ABC):
     def cancel(self, pipeline: str) -> Pipeline:
         """Stop it in an orderly way and return it as it is then."""
 
+    def play(self, pipeline: Pipeline, names: Sequence[str]) -> Pipeline:
+        """Start the jobs of these names or globs that a blocked pipeline waits for; return it as it is then. For providers with the option ``play``."""
+        return pipeline
+
     @abstractmethod
     def artifacts(self, pipeline: Pipeline, folder: Path, names: Sequence[str]) -> Sequence[Artifact]:
         """The artifacts that match ``names``, brought into ``folder``. Raises OperationError when a file named without a glob is missing."""

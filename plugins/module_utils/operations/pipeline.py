@@ -38,7 +38,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.provider import 
     pipelines,
 )
 
-PROVIDER_OPTIONS = ("command", "chdir")
+PROVIDER_OPTIONS = ("command", "chdir", "play")
 """Options that only some providers have."""
 MOST_LOOKS = 3
 """How often a pipeline that may have been started is searched for before it counts as not started."""
@@ -59,6 +59,7 @@ class PipelineOperation(Operation):
         "artifacts": {"type": "list", "elements": "str", "default": []},
         "command": {"type": "raw"},
         "chdir": {"type": "str"},
+        "play": {"type": "list", "elements": "str"},
     }
     constraints: Mapping[str, Any] = {"required_one_of": [("project", "command")]}
 
@@ -79,13 +80,15 @@ class PipelineOperation(Operation):
                 },
                 changed=True,
             )
-        pipeline = provider.find(request)
-        if pipeline is None:
-            try:
-                pipeline = provider.trigger(request)
-            except NoAnswer as error:
-                return _searching(name, provider, 0, str(error))
-        return _seen(call, name, provider, pipeline)
+        try:
+            pipeline = provider.find(request) or provider.trigger(request)
+        except NoAnswer as error:
+            return _searching(name, provider, 0, str(error))
+        try:
+            return _seen(call, name, provider, pipeline)
+        except OperationError as error:
+            # It runs: a failure now would have the next attempt start another.
+            return _later(error, {"provider": name, "id": pipeline.id, "looks": 0}, provider)
 
     def poll(self, call: Call, handle: Mapping[str, JSON]) -> Outcome:
         """Look at the pipeline; never starts one. As long as its system cannot be reached, it goes on waiting: the pipeline goes on, too."""
@@ -95,11 +98,7 @@ class PipelineOperation(Operation):
             if pipeline is not None:
                 return _seen(call, name, provider, pipeline)
         except OperationError as error:
-            if error.failure != TRANSIENT:
-                raise
-            return Waiting(
-                handle, error.retry_after or provider.interval, f"cannot look at the pipeline, trying again: {error}"
-            )
+            return _later(error, handle, provider)
         if handle["looks"] + 1 >= MOST_LOOKS:
             return Failed(
                 TRANSIENT,
@@ -159,9 +158,19 @@ def _searching(name: str, provider: PipelineProvider, looks: int, why: str) -> W
     )
 
 
+def _later(error: OperationError, handle: Mapping[str, JSON], provider: PipelineProvider) -> Waiting:
+    """Look again when the pipeline could not be looked at just now; any other error is raised again."""
+    if error.failure != TRANSIENT and not isinstance(error, NoAnswer):
+        raise error
+    after = error.retry_after or provider.interval
+    return Waiting(handle, after, f"cannot look at the pipeline, trying again: {error}")
+
+
 def _seen(call: Call, name: str, provider: PipelineProvider, pipeline: Pipeline) -> Outcome:
     """The outcome of a pipeline as it was seen."""
     what = f"pipeline {call.args['project'] or ''} {pipeline.id}".replace("  ", " ")
+    if pipeline.status == Status.BLOCKED and call.args["play"]:
+        pipeline = provider.play(pipeline, call.args["play"])
     if pipeline.status in (Status.RUNNING, Status.BLOCKED):
         blocked = pipeline.status == Status.BLOCKED
         handle = {"provider": name, "id": pipeline.id, "looks": 0}

@@ -1,0 +1,175 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""GitLab's REST API on the wire: settings, requests, pages, and what an answer means; only the other files of this folder use it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote
+
+from ansible_collections.netops.changerail.plugins.module_utils.errors import OperationError
+from ansible_collections.netops.changerail.plugins.module_utils.failures import FAILED, TRANSIENT
+from ansible_collections.netops.changerail.plugins.module_utils.http import NOT_TAKEN, Client, Peer, Reply, peer_of
+from ansible_collections.netops.changerail.plugins.module_utils.operation import JSON, Context
+from ansible_collections.netops.changerail.plugins.module_utils.provider import NoAnswer
+
+ENVIRONMENT: Mapping[str, str] = {"url": "GITLAB_URL", "token": "GITLAB_TOKEN", "trigger_token": "GITLAB_TRIGGER_TOKEN"}
+"""Our name of a setting → the environment variable that stands for it."""
+MARKERS = ("variable", "input")
+FILE_LIMIT = 256 * 1024 * 1024
+"""Bytes of an artifact, an archive of artifacts or a log."""
+PAGE = 100
+MOST_PAGES = 20
+_INTERVAL = 10.0
+
+
+class Missing(OperationError):
+    """404: there is no such thing, or the token may not see it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A GitLab and the way in. ``marker`` says where a pipeline carries its key: the variable CHANGERAIL_KEY or the input changerail_key."""
+
+    peer: Peer
+    trigger_token: str = field(default="", repr=False)
+    marker: str = "variable"
+    interval: float = _INTERVAL
+
+
+def settings(context: Context) -> Settings:
+    """The settings of ``connections.gitlab``, completed from the environment. Raises OperationError when address or token are missing."""
+    given = dict(context.connections.get("gitlab") or {})
+    found = {name: context.environment.get(variable) for name, variable in ENVIRONMENT.items()}
+    merged = {**{name: value for name, value in found.items() if value}, **given}
+    for name in ("url", "token"):
+        if not merged.get(name):
+            raise OperationError(
+                f"provider gitlab: no {name}; set connections.gitlab.{name} in changerail.yml, or {ENVIRONMENT[name]}. "
+                "The token is an access token with the scope api; a trigger token alone cannot look at what it started"
+            )
+    marker = str(merged.get("marker") or "variable")
+    if marker not in MARKERS:
+        raise OperationError(f"connections.gitlab.marker: {marker!r}; expected {' or '.join(MARKERS)}")
+    interval = float(merged.get("interval") or _INTERVAL)
+    return Settings(peer_of(merged), str(merged.get("trigger_token") or ""), marker, interval)
+
+
+class Api:
+    """Requests to ``/api/v4``. Every method raises OperationError: transient, failed, or NoAnswer for a write that may have happened."""
+
+    def __init__(self, own: Settings) -> None:
+        url = f"{own.peer.url.rstrip('/')}/api/v4"
+        anonymous = {name: value for name, value in own.peer.headers.items() if name != "Authorization"}
+        self._client = Client(replace(own.peer, url=url), FILE_LIMIT)
+        self._anonymous = Client(replace(own.peer, url=url, headers=anonymous), FILE_LIMIT)
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> JSON:
+        return _document(self._client.send("GET", path, params=params))
+
+    def pages(self, path: str, params: Mapping[str, str] | None = None) -> list[Mapping[str, JSON]]:
+        """All items of a list."""
+        items: list[Mapping[str, JSON]] = []
+        number = "1"
+        for _page in range(MOST_PAGES):
+            reply = self._client.send("GET", path, params={**(params or {}), "per_page": str(PAGE), "page": number})
+            document = _document(reply)
+            if not isinstance(document, list):
+                raise _doubtful(reply, f"GET {reply.url}: expected a list")
+            items += document
+            number = reply.headers.get("x-next-page", "")
+            if not number:
+                break
+        return items
+
+    def post(self, path: str, document: Mapping[str, JSON]) -> JSON:
+        return _document(self._client.send("POST", path, headers=_JSON, content=json.dumps(document).encode()))
+
+    def post_with_trigger_token(self, path: str, document: Mapping[str, JSON]) -> JSON:
+        """The token is in the document; our own stays out of it."""
+        return _document(self._anonymous.send("POST", path, headers=_JSON, content=json.dumps(document).encode()))
+
+    def attachment(self, path: str) -> bytes:
+        """A file's content, from wherever GitLab keeps it: another host gets no token. Raises Missing."""
+        reply = self._client.send("GET", path, redirects="all")
+        if 200 <= reply.status < 300 and "content-disposition" in reply.headers:
+            return reply.body
+        raise _refusal(reply) if reply.status >= 300 else _not_what_was_asked(reply, "a file")
+
+    def text(self, path: str) -> bytes:
+        """The content of a log. Raises Missing."""
+        reply = self._client.send("GET", path, redirects="all")
+        if 200 <= reply.status < 300 and reply.headers.get("content-type", "").startswith("text/plain"):
+            return reply.body
+        raise _refusal(reply) if reply.status >= 300 else _not_what_was_asked(reply, "a log")
+
+
+_JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+
+
+def project_path(project: str) -> str:
+    """The path of a project's resources, by its path or id."""
+    return f"projects/{quote(project, safe='')}"
+
+
+def _document(reply: Reply) -> JSON:
+    if not 200 <= reply.status < 300:
+        raise _refusal(reply)
+    try:
+        document = json.loads(reply.body)
+    except ValueError:
+        kind = reply.headers.get("content-type", "nothing") if reply.body else "an empty answer"
+        raise _doubtful(
+            reply,
+            f"{reply.method} {reply.url}: status {reply.status} with {kind} instead of JSON; is this the address of a GitLab?",
+        ) from None
+    if isinstance(document, dict) and "id" not in document and ("message" in document or "error" in document):
+        raise _doubtful(reply, f"{reply.method} {reply.url}: status {reply.status}, yet {_words(document)}")
+    return document
+
+
+def _refusal(reply: Reply) -> OperationError:
+    """The error for a status that is no success. A 429 is a plain text, and 5xx is a page as often as not."""
+    try:
+        text = _words(json.loads(reply.body))
+    except ValueError:
+        text = " ".join(reply.text.split())[:200]
+    what = f"{reply.method} {reply.url}: status {reply.status}: {text}"
+    if reply.status in NOT_TAKEN:
+        return OperationError(what, TRANSIENT, reply.retry_after)
+    if reply.status >= 500:
+        return _doubtful(reply, what)
+    if reply.status == 404:
+        return Missing(f"{what}; it is not there, or the token may not see it", FAILED)
+    return OperationError(f"{what}{_ADVICE.get(reply.status, '')}", FAILED)
+
+
+_ADVICE = {
+    401: "; the token is wrong, revoked or expired",
+    403: "; the token needs the scope api, and its owner the role Developer in the project",
+}
+
+
+def _doubtful(reply: Reply, message: str) -> OperationError:
+    """For an answer that does not say whether the request took effect."""
+    return OperationError(message, TRANSIENT) if reply.method == "GET" else NoAnswer(message)
+
+
+def _not_what_was_asked(reply: Reply, what: str) -> OperationError:
+    kind = reply.headers.get("content-type", "something without a type")
+    return OperationError(f"{reply.method} {reply.url}: expected {what}, got {kind}", TRANSIENT)
+
+
+def _words(document: JSON) -> str:
+    """GitLab's complaint as one line: ``message`` is a text, a list or a mapping of lists; ``error`` a text."""
+    if not isinstance(document, dict):
+        return str(document)
+    message = document.get("message") or document.get("error_description") or document.get("error") or document
+    if isinstance(message, dict):
+        return "; ".join(
+            f"{', '.join(map(str, texts)) if isinstance(texts, list) else texts}" for texts in message.values()
+        )
+    return ", ".join(map(str, message)) if isinstance(message, list) else str(message)

@@ -1,0 +1,11 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The provider ``gitlab``: pipelines of a GitLab server; found by ``operation.find``."""
+
+from __future__ import annotations
+
+from ansible_collections.netops.changerail.plugins.module_utils.gitlab.pipelines import GitLabPipelines
+from ansible_collections.netops.changerail.plugins.module_utils.provider import Provider
+
+PROVIDER = Provider(pipelines=GitLabPipelines)

@@ -1,0 +1,202 @@
+# The operation pipeline against GitLab: started once whatever is answered, followed to its end, artifacts and logs brought. Run by pytest.
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import gitlab
+import pytest
+from support.calls import call as made_call
+from support.calls import eventually, finished
+
+from ansible_collections.netops.changerail.plugins.module_utils.errors import OperationError
+from ansible_collections.netops.changerail.plugins.module_utils.operation import Done, Failed, Waiting
+from ansible_collections.netops.changerail.plugins.module_utils.operations.pipeline import OPERATION as PIPELINE
+from ansible_collections.netops.changerail.tests.twins.gitlab.access import TOKEN, TRIGGER_TOKEN
+
+
+@pytest.fixture
+def run(call):
+    """The outcome of one pipeline step."""
+
+    def perform(**args):
+        made = call(**args)
+        return finished(PIPELINE, made, PIPELINE.start(made))
+
+    return perform
+
+
+@pytest.fixture
+def project(twin):
+    return gitlab.Gitlab(twin.url, private_token=TOKEN).projects.get("net/edge")
+
+
+def test_inputs_go_in_and_artifacts_come_out_with_their_digests(run):
+    done = run(inputs={"prefix": "198.51.100.0/24"}, artifacts=["edge.diff", "out/*"])
+    assert isinstance(done, Done), done
+    assert sorted(done.result["artifacts"]) == ["edge.diff", "out/deep/source.txt"]
+    file = done.result["artifacts"]["edge.diff"]
+    content = Path(file["path"]).read_bytes()
+    assert content == b"+ prefix 198.51.100.0/24\n"
+    assert (file["sha256"], file["size"]) == (hashlib.sha256(content).hexdigest(), len(content))
+    assert {job["name"]: job["status"] for job in done.result["jobs"]}["validate"] == "success"
+
+
+def test_without_names_every_artifact_comes(run):
+    assert sorted(run().result["artifacts"]) == ["edge.diff", "out/deep/source.txt"]
+
+
+def test_an_artifact_that_was_not_made_is_missed(run):
+    with pytest.raises(OperationError, match=r"succeeded without making its artifact nonsense\.txt"):
+        run(artifacts=["nonsense.txt"])
+
+
+def test_artifacts_from_another_host_come_without_the_token(run, twin):
+    twin.set(objects_elsewhere=True)
+    try:
+        done = run(artifacts=["edge.diff", "out/*"])
+    finally:
+        twin.set(objects_elsewhere=False)
+    assert len(done.result["artifacts"]) == 2
+
+
+def test_a_failing_job_says_its_last_lines(run):
+    failed = run(mode="broken")
+    assert isinstance(failed, Failed)
+    assert "job validate failed: script_failure" in failed.message
+    assert "device says no" in failed.message
+    assert next(iter(failed.result["logs"])).startswith("validate-")
+    assert "edge.diff" in failed.result["artifacts"], "what a failed pipeline made is evidence too"
+
+
+def test_a_lost_answer_does_not_start_a_second_pipeline(run, twin):
+    twin.fault("cut_after", method="POST")
+    assert isinstance(run(), Done)
+    assert len(twin.committed("create pipeline")) == 1
+
+
+def test_a_doubled_request_leaves_one_pipeline(run, call, twin, project):
+    twin.fault("duplicate", method="POST")
+    made = call(mode="slow")
+    outcome = PIPELINE.start(made)
+    assert isinstance(outcome, Waiting)
+    first, second = twin.committed("create pipeline")
+    assert outcome.handle["id"].endswith(f"/{first}")
+    eventually(lambda: project.pipelines.get(second).status == "canceled")
+    PIPELINE.cancel(made, outcome.handle)
+
+
+def test_a_crash_after_the_post_is_adopted(call, twin):
+    first = PIPELINE.start(call(mode="slow"))
+    made = call(mode="slow")
+    again = PIPELINE.start(made)
+    assert again.handle["id"] == first.handle["id"]
+    assert len(twin.committed("create pipeline")) == 1
+    PIPELINE.cancel(made, again.handle)
+
+
+def test_another_attempt_is_another_pipeline(run, twin):
+    for attempt in (1, 10):
+        run(attempt=attempt)
+    assert len(twin.committed("create pipeline")) == 2
+
+
+def test_an_answer_that_never_came_is_searched_for_and_then_given_up(call, twin):
+    twin.fault("cut_before", method="POST")
+    made = call()
+    failed = finished(PIPELINE, made, PIPELINE.start(made))
+    assert (failed.failure, "was not started" in failed.message) == ("transient", True)
+    assert twin.committed("create pipeline") == []
+
+
+def test_the_key_as_an_input_where_variables_are_forbidden(run, twin):
+    twin.set(variables_minimum_role="no_one_allowed")
+    try:
+        with pytest.raises(OperationError, match="give inputs instead"):
+            run(path="refused")
+        twin.fault("cut_after", method="POST")
+        done = run(path="input", more={"marker": "input"})
+    finally:
+        twin.set(variables_minimum_role="developer")
+    assert isinstance(done, Done)
+    assert len(twin.committed("create pipeline")) == 1
+
+
+def test_a_person_is_asked_when_nobody_can_tell(call, twin):
+    made = call(project="net/silent", more={"marker": "input"})
+    twin.fault("cut_after", method="POST")
+    outcome = PIPELINE.start(made)
+    with pytest.raises(OperationError, match="none says whether it is ours") as caught:
+        PIPELINE.poll(made, outcome.handle)
+    assert caught.value.failure == "unknown"
+    assert len(twin.committed("create pipeline")) == 1
+
+
+def test_a_trigger_token_starts_and_the_access_token_looks(run, twin):
+    done = run(
+        more={"trigger_token": TRIGGER_TOKEN}, variables={"GREETING": "hello"}, artifacts=["out/deep/source.txt"]
+    )
+    content = Path(done.result["artifacts"]["out/deep/source.txt"]["path"]).read_text()
+    assert content == "trigger hello\n"
+
+
+def test_a_pipeline_is_over_when_its_children_are(run):
+    done = run(mode="bridged")
+    assert {"child", "below"} <= {job["name"] for job in done.result["jobs"]}
+
+
+def test_a_manual_gate_blocks_until_somebody_plays_it(call, project):
+    made = call(mode="gated")
+    outcome = PIPELINE.start(made)
+    blocked = eventually(lambda: (seen := PIPELINE.poll(made, outcome.handle)).long and seen)
+    assert "job deploy waits to be started by hand" in blocked.message
+    number = blocked.handle["id"].rpartition("/")[2]
+    gate = next(job for job in project.pipelines.get(number).jobs.list(get_all=True) if job.name == "deploy")
+    project.jobs.get(gate.id).play()
+    assert isinstance(finished(PIPELINE, made, blocked), Done)
+
+
+def test_a_manual_gate_is_played_if_asked_to(run):
+    assert isinstance(run(mode="gated", play=["deploy"]), Done)
+
+
+def test_cancel_stops_it(call, project):
+    made = call(mode="slow")
+    outcome = PIPELINE.start(made)
+    stopped = PIPELINE.cancel(made, outcome.handle)
+    assert (stopped.failure, "was stopped" in stopped.message) == ("cancelled", True)
+
+
+def test_somebody_else_cancels_it(call, project):
+    made = call(mode="slow")
+    outcome = PIPELINE.start(made)
+    project.pipelines.get(outcome.handle["id"].rpartition("/")[2]).cancel()
+    failed = finished(PIPELINE, made, outcome)
+    assert (failed.failure, "was cancelled by somebody" in failed.message) == ("failed", True)
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        ({"ref": "nowhere"}, "Reference not found"),
+        ({"project": "net/nothing"}, "the token may not see it"),
+        ({"inputs": {"nonsense": "x"}}, "declare them under spec:inputs"),
+        ({"more": {"token": "wrong"}}, "wrong, revoked or expired"),
+        ({"more": {"token": "glpat-reader"}}, "needs the scope api"),
+        ({"more": {"token": None}}, "no token; set connections.gitlab.token"),
+        ({"variables": {"CHANGERAIL_KEY": "x"}}, "cannot be given"),
+        ({"ref": None}, "ref: a pipeline in GitLab needs it"),
+    ],
+)
+def test_refusals_say_what_to_do(run, twin, args, text):
+    with pytest.raises(OperationError, match=text) as caught:
+        run(**args)
+    assert caught.value.failure == "failed"
+    assert twin.committed("create pipeline") == []
+
+
+def test_settings_from_the_environment(tmp_path, twin):
+    environment = {"GITLAB_URL": twin.url, "GITLAB_TOKEN": TOKEN}
+    args = {"provider": "gitlab", "project": "net/edge", "ref": "main"}
+    made = made_call(PIPELINE, tmp_path, args, connections={}, environment=environment)
+    assert isinstance(finished(PIPELINE, made, PIPELINE.start(made)), Done)
