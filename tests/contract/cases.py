@@ -298,7 +298,9 @@ class StrangerCase(Case):
 Maker = Callable[[Path], contextlib.AbstractContextManager[Case]]
 
 
-def _plain(kind: type[Case]) -> Maker:
+def plain(kind: type[Case]) -> Maker:
+    """Makes cases that need nothing but a folder."""
+
     @contextlib.contextmanager
     def make(folder: Path) -> Iterator[Case]:
         folder.mkdir(parents=True, exist_ok=True)
@@ -318,14 +320,14 @@ def _with_web(kind: type[WebCase]) -> Maker:
 
 
 CASES: Mapping[str, Maker] = {
-    "change_record-local": _plain(LocalRecordCase),
-    "change_record-stranger": _plain(DeskRecordCase),
-    "pipeline-local": _plain(LocalPipelineCase),
-    "pipeline-stranger": _plain(DeskPipelineCase),
+    "change_record-local": plain(LocalRecordCase),
+    "change_record-stranger": plain(DeskRecordCase),
+    "pipeline-local": plain(LocalPipelineCase),
+    "pipeline-stranger": plain(DeskPipelineCase),
     "dependency": _with_web(DependencyCase),
-    "window": _plain(WindowCase),
+    "window": plain(WindowCase),
     "notify": _with_web(NotifyCase),
-    "approval": _plain(ApprovalCase),
-    "review": _plain(ReviewCase),
-    "stranger": _plain(StrangerCase),
+    "approval": plain(ApprovalCase),
+    "review": plain(ReviewCase),
+    "stranger": plain(StrangerCase),
 }

@@ -8,16 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract.cases import CASES, SECRET, Case, Maker
+from contract import cases
+from contract.cases import SECRET, Case, Maker, plain
 from contract.crash import die_at, lines_of
+from contract.twins import GitLabPipelineCase, ServiceNowRecordCase
 
 from ansible_collections.netops.changerail.plugins.module_utils.arguments import validated
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, OperationError
 from ansible_collections.netops.changerail.plugins.module_utils.failures import CANCELLED, FAILURE_CLASSES
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Done, Failed, Outcome, Waiting
 
-CRASHES = 30
+CASES = {
+    **cases.CASES,
+    "change_record-servicenow": plain(ServiceNowRecordCase),
+    "pipeline-gitlab": plain(GitLabPipelineCase),
+}
+CRASHES = 20
 """How many places of a start the process is killed at."""
+
+
+# The child runs our code and nothing of the threads of the web servers.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
 
 @pytest.fixture(params=list(CASES))

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import os
 import shlex
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -284,3 +286,47 @@ def test_bad_values_are_named(tmp_path: Path, args: dict[str, Any], message: str
     with pytest.raises(OperationError) as error:
         run(tmp_path, args)
     assert message in str(error.value)
+
+
+MODULE = """
+import os, sys, time
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from ansible_collections.netops.changerail.plugins.module_utils import operation
+from ansible_collections.netops.changerail.plugins.module_utils.operations.pipeline import OPERATION
+assert sys.argv[1] in operation.__file__
+folder = Path(sys.argv[2])
+args = {name: spec.get("default") for name, spec in OPERATION.options.items()}
+args["command"] = ["sh", "-c", "while [ ! -e go ]; do sleep 0.02; done; touch ran"]
+context = operation.Context("r/s/1", "r", "s", 1, folder, base=folder, environment=dict(os.environ))
+print(type(OPERATION.start(operation.Call(args, context))).__name__)
+"""
+
+
+def test_it_runs_on_when_the_archive_it_was_started_from_is_gone(tmp_path: Path) -> None:
+    """Ansible packs a module and what it imports into an archive, and removes it when the module ends."""
+    plugins = Path(inspect.getfile(OPERATION.__class__)).resolve().parents[1].parent
+    archive = tmp_path / "module.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        folders = {"ansible_collections", "ansible_collections/netops"}
+        for path in (plugins / "module_utils").rglob("*.py"):
+            name = Path("ansible_collections/netops/changerail/plugins", path.relative_to(plugins))
+            folders |= {str(folder) for folder in name.parents if len(folder.parts) > 2}
+            if path.name != "__init__.py":
+                packed.write(path, str(name))
+        for folder in folders:
+            packed.writestr(f"{folder}/__init__.py", "")
+    program = tmp_path / "module.py"
+    program.write_text(MODULE)
+    started = subprocess.run(
+        [sys.executable, "-S", "-I", str(program), str(archive), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert started.stdout == "Waiting\n", started.stderr
+    archive.unlink()
+    (tmp_path / "go").touch()
+    eventually((tmp_path / "pipeline" / "outcome.json").exists)
+    assert (tmp_path / "ran").exists()

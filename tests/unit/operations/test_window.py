@@ -242,7 +242,7 @@ def _spans(pairs: Iterable[list[int]]) -> list[Span]:
 
 
 @given(open_pairs=_SPANS, frozen_pairs=_SPANS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_what_is_left_is_open_and_not_frozen(open_pairs: list[list[int]], frozen_pairs: list[list[int]]) -> None:
     left = calendars.without(calendars.united(_spans(open_pairs)), _spans(frozen_pairs))
     for before, after in itertools.pairwise(left):
