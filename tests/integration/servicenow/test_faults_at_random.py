@@ -7,6 +7,8 @@ import hashlib
 import os
 
 import pytest
+from support.servicenow import Person
+
 from ansible_collections.netops.changerail.plugins.module_utils.errors import OperationError
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Artifact, Done, Failed, Waiting
 from ansible_collections.netops.changerail.plugins.module_utils.operations.approval import OPERATION as APPROVAL
@@ -15,7 +17,6 @@ from ansible_collections.netops.changerail.plugins.module_utils.operations.chang
 )
 from ansible_collections.netops.changerail.plugins.module_utils.provider import correlation_id
 from ansible_collections.netops.changerail.tests.twins.servicenow.people import TEMPLATE
-from support.servicenow import Person
 
 RUNS = int(os.environ.get("CHANGERAIL_FAULT_RUNS", "9"))
 RATE = 0.25
