@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import socket
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,9 @@ from ansible_collections.netops.changerail.plugins.module_utils.errors import Jo
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Event
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import FIRST, Record, line_of, records
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder, storage_error
+
+_INSTANT = 0.2
+"""Seconds."""
 
 
 def read(path: Path) -> Iterator[Record]:
@@ -181,14 +185,12 @@ def _take(folder: RunFolder) -> int:
         descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise storage_error(folder.lock, error) from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _locked(descriptor):
         text = _holder_text(descriptor)
         os.close(descriptor)
         raise RunIsHeld(
             f"run {folder.run} is driven by another process ({text}); 'changerail status {folder.run}' shows it, or stop that process first"
-        ) from None
+        )
     try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{socket.gethostname()} pid {os.getpid()}".encode(), 0)
@@ -196,6 +198,19 @@ def _take(folder: RunFolder) -> int:
         os.close(descriptor)
         raise storage_error(folder.lock, error) from None
     return descriptor
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock. Whoever only looks who drives the run (``holder``) has it for an instant, which is no reason to give up."""
+    deadline = time.monotonic() + _INSTANT
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_INSTANT / 20)
 
 
 def _holder_text(descriptor: int) -> str:
