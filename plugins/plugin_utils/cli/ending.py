@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import (
     STYLES,
@@ -16,12 +18,16 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal imp
     styled,
     symbols,
 )
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import Canvas, waited_for
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import Canvas, waited_for, wrapped
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import FAILED, RunStatus, StepStatus
 
+if TYPE_CHECKING:
+    from rich.text import Text
+
 _MOST = 50
 """Failures and questions that are listed; more are counted."""
+_MESSAGE_LINES = 12
 
 
 def say_ending(folder: RunFolder, run: RunStatus, status: str, message: str) -> None:
@@ -30,21 +36,33 @@ def say_ending(folder: RunFolder, run: RunStatus, status: str, message: str) -> 
     canvas = Canvas(console.width, _MOST, time.time(), symbols().states["running"])
     lines = [styled("")]
     if status in ("failed", "cancelled"):
-        for step in _failures(run)[:_MOST]:
-            lines.append(
-                styled((f"{symbols().states[FAILED]} {line(step.path)}", STYLES[FAILED]), f"  {line(step.message)}")
-            )
-            lines.append(styled((f"    {command('show', short(folder.run), step.path)}", "bold")))
-    lines += waited_for(run.summary, canvas, _MOST) if status == "waiting" else []
-    because = f": {line(message)}" if message else ""
-    lines.append(styled(("run ", ""), (folder.run, "bold"), " ", (status, STYLES.get(status, "bold")), because))
+        lines += _failures(run, canvas.width)
+    if status == "waiting":
+        lines += waited_for(run.summary, canvas, _MOST)
+    because = f": {line(message)}" if message and status != "failed" else ""
+    lines.append(styled(f"run {folder.run} ", (status, STYLES.get(status, "bold")), because))
     if status in ("waiting", "interrupted"):
         lines.append(styled("  go on:   ", (command("resume", short(folder.run)), "bold")))
-    lines.append(styled(("  journal: ", "dim"), (str(folder.journal), "dim")))
+    lines.append(styled((f"  journal: {folder.journal}", "dim")))
     for text in lines:
         console.print(text, soft_wrap=True)
 
 
-def _failures(run: RunStatus) -> list[StepStatus]:
-    """The steps that failed, without the containers they are in."""
-    return [step for step in run.walk() if step.kind == "step" and step.state == FAILED]
+def _failures(run: RunStatus, width: int) -> Iterator[Text]:
+    """The steps that made the run fail, each with its message and where to see more."""
+    failed = list(_decisive(run.steps))
+    for step in failed[:_MOST]:
+        yield styled((f"{symbols().states[FAILED]} {line(step.path)}", STYLES[FAILED]))
+        yield from wrapped(step.message, "    ", "", width, _MESSAGE_LINES)
+        yield styled(("    " + command("show", short(run.summary.run), step.path), "bold"))
+    if len(failed) > _MOST:
+        yield styled(f"{symbols().more} and {len(failed) - _MOST} more steps failed")
+
+
+def _decisive(steps: Sequence[StepStatus]) -> Iterator[StepStatus]:
+    """The failed steps in ``steps`` and below, without those whose failure was rescued, ignored or within a loop's budget."""
+    for step in steps:
+        if step.state == FAILED and step.kind == "step":
+            yield step
+        elif step.state == FAILED:
+            yield from _decisive(step.children)

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import STYLES, line, stamp, styled, symbols
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import Attempt, StepDetail
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import ARTIFACTS, Attempt, StepDetail
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import StepStatus
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.words import duration
 
 if TYPE_CHECKING:
     from rich.text import Text
 
+_ELSEWHERE = (*ARTIFACTS, "answers")
+"""Parts of a result that are shown in a form of their own."""
 _LONGEST_VALUE = 200
 _TAIL = 20
 """Lines of output that are shown; ``--output`` shows all."""
@@ -54,9 +56,7 @@ def _attempt(attempt: Attempt, most: int | None) -> Iterator[Text]:
     if attempt.message:
         yield _field("message", attempt.message, "red" if attempt.failure else "")
     yield from _mapping("options", attempt.args)
-    yield from _mapping(
-        "result", {name: value for name, value in attempt.result.items() if name not in ("artifacts", "answers")}
-    )
+    yield from _mapping("result", {name: value for name, value in attempt.result.items() if name not in _ELSEWHERE})
     for artifact in attempt.artifacts:
         yield _field(
             "artifact", f"{artifact.name}  {artifact.size} bytes  sha256 {artifact.sha256[:16]}  {artifact.path}"
@@ -81,6 +81,8 @@ def _when(attempt: Attempt) -> Iterator[tuple[str, str]]:
 
 def _mapping(title: str, values: Mapping[str, Any]) -> Iterator[Text]:
     for name, value in values.items():
+        if value in (None, "", [], {}):
+            continue
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         if len(text) > _LONGEST_VALUE:
             text = f"{text[:_LONGEST_VALUE]}{symbols().more}"

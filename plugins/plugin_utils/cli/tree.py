@@ -23,6 +23,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal imp
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.outline import Line, outline
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import (
+    CANCELLED,
     FAILED,
     IGNORED,
     LIVE,
@@ -77,7 +78,7 @@ def picture(run: RunStatus, canvas: Canvas) -> list[Text]:
 
 
 def head(run: RunStatus, canvas: Canvas) -> Iterator[Text]:
-    """What runs, how it stands and since when; what decided it, when it is over."""
+    """What runs, how it stands and since when; why, when it was cancelled. (What failed says so in the tree.)"""
     seen = run.summary
     dot = f" {symbols().dot} "
     check = (f"{dot}check mode: nothing is changed", "yellow") if seen.check else ""
@@ -91,8 +92,8 @@ def head(run: RunStatus, canvas: Canvas) -> Iterator[Text]:
     yield cut(styled((f"run {seen.run}{dot}{counts}{by}", "dim")), canvas.width)
     if seen.cancelling and not seen.over:
         yield cut(styled((f"being cancelled by {line(seen.cancelling)}", "bold red")), canvas.width)
-    if seen.message and seen.over:
-        yield from _wrapped(seen.message, "", STYLES.get(seen.state, ""), canvas.width)
+    if seen.message and seen.state == CANCELLED:
+        yield from wrapped(seen.message, "", STYLES.get(seen.state, ""), canvas.width)
 
 
 def waited_for(seen: RunSummary, canvas: Canvas, height: int) -> list[Text]:
@@ -148,7 +149,7 @@ def tree(lines: Sequence[Line], canvas: Canvas) -> list[Text]:
         drawn.append(_row(name, _detail(shown, shown.step, canvas), _time(shown.step, canvas), width, reach))
         if shown.step.kind == "step" and shown.step.state in (FAILED, IGNORED) and shown.step.message:
             most = _MESSAGE_LINES if canvas.height >= _ROOMY else 1
-            drawn += _wrapped(shown.step.message, "  " * shown.depth + f"  {symbols().bar} ", "red", canvas.width, most)
+            drawn += wrapped(shown.step.message, "  " * shown.depth + f"  {symbols().bar} ", "red", canvas.width, most)
     return drawn
 
 
@@ -254,7 +255,7 @@ def _row(name: Text, detail: Text, time: Text, name_width: int, width: int) -> T
     return cut(row, width)
 
 
-def _wrapped(message: str, indent: str, style: str, width: int, most: int = _MESSAGE_LINES) -> Iterator[Text]:
+def wrapped(message: str, indent: str, style: str, width: int, most: int = _MESSAGE_LINES) -> Iterator[Text]:
     """A message in at most so many lines of its own, each beginning with ``indent``."""
     room = max(20, width - len(indent))
     lines = _folds(styled((message.strip(), style)), room)

@@ -24,6 +24,9 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.late import Late
 
+ARTIFACTS = ("artifacts", "logs")
+"""Where a result has its files, by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -154,8 +157,8 @@ def details(events: Iterable[Event]) -> Mapping[str, StepDetail]:
 
 def artifacts_in(result: Mapping[str, Any]) -> tuple[Artifact, ...]:
     """The artifacts a result names; entries that are no artifacts are left out, a result may come from outside."""
-    found = result.get("artifacts")
-    entries = found.values() if isinstance(found, Mapping) else ()
+    found = [result.get(name) for name in ARTIFACTS]
+    entries = [entry for named in found if isinstance(named, Mapping) for entry in named.values()]
     artifacts = []
     for entry in entries:
         if isinstance(entry, Mapping) and {"name", "path", "sha256", "size"} <= entry.keys():

@@ -73,9 +73,12 @@ def collect(workflow: Workflow, events: Iterable[Event]) -> Evidence:
         for event in history
         if isinstance(event, (Answered, AnswerRefused))
     )
-    artifacts = tuple(
-        (path, artifact) for path, step in steps.items() for attempt in step.attempts for artifact in attempt.artifacts
-    )
+    artifacts: dict[tuple[str, str], tuple[str, Artifact]] = {}
+    for path, step in steps.items():
+        for attempt in step.attempts:
+            for artifact in attempt.artifacts:
+                # A file that is handed on from step to step is evidence once.
+                artifacts.setdefault((artifact.path, artifact.sha256), (path, artifact))
     return Evidence(
         run=status(workflow, history),
         digest=first.digest,
@@ -84,7 +87,7 @@ def collect(workflow: Workflow, events: Iterable[Event]) -> Evidence:
         timeline=timeline(history),
         answers=answers,
         steps=steps,
-        artifacts=artifacts,
+        artifacts=tuple(artifacts.values()),
     )
 
 

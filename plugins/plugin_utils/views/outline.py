@@ -86,7 +86,9 @@ def outline(steps: Sequence[StepStatus], height: int) -> tuple[Line, ...]:
     return (*kept, Line(0, None, dict(_counts(steps) - shown)))
 
 
-def _with_neighbours(steps: Sequence[StepStatus], rules: _Rules, lines: Sequence[Line], height: int) -> tuple[Line, ...]:
+def _with_neighbours(
+    steps: Sequence[StepStatus], rules: _Rules, lines: Sequence[Line], height: int
+) -> tuple[Line, ...]:
     """Spend the lines that are left on what is next to the steps that are shown, instead of grouping all of it."""
     groups = sum(line.step is None for line in lines)
     ends = (height - len(lines)) // (2 * groups) if groups else 0

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.commands import Due
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.decide import apply
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     Event,
@@ -308,12 +309,16 @@ class Status:
             attempts=_attempts(node, leaf),
             message=node.message if node.outcome else _live_message(live),
             failure=node.failure if node.outcome else _live_failure(live),
-            next_try=leaf.retry_due if leaf is not None else None,
-            due=getattr(live, "timeout_due", None),
+            next_try=_moment(leaf.retry_due) if leaf is not None else None,
+            due=_moment(getattr(live, "timeout_due", None)),
             question=question,
             children=children,
             counts={state: 1} if kind == "step" else _count(children),
         )
+
+
+def _moment(due: Due | None) -> float | None:
+    return None if due is None else due.moment
 
 
 def status(workflow: Workflow, events: Iterable[Event]) -> RunStatus:

@@ -145,6 +145,15 @@ def test_watching_a_run_ends_when_it_is_over(environment: Environment, tmp_path:
         ends_with(child, 0)
 
 
+def test_a_cancel_reaches_the_process_that_drives_the_run(environment: Environment, tmp_path: Path) -> None:
+    with on_terminal(environment, tmp_path, "run", workflow(tmp_path, RUNS_LONG), "--run-id", "chg-1") as child:
+        child.expect_exact("pausing")
+        said = piped(environment, tmp_path, "cancel", "chg-1", "-m", "wrong site")
+        assert said.stdout.startswith(b"cancelled; ")
+        child.expect_exact("wrong site")
+        ends_with(child, 4)
+
+
 @pytest.mark.parametrize(
     ("settings", "coloured", "live"),
     [({}, True, True), ({"NO_COLOR": "1"}, False, True), ({"TERM": "dumb"}, False, False)],

@@ -81,9 +81,8 @@ def test_a_run_that_fails_is_exit_code_1_and_says_where_and_why(changerail: Chan
     said = changerail("run", workflow(FAILS), "--run-id", "chg-1")
     assert said.code == 1
     assert said.out.splitlines()[0] == "run chg-1"
-    assert "✗ deploy  commit refused" in said.out
-    assert "changerail show chg-1 deploy" in said.out
-    assert "run chg-1 failed: deploy: commit refused" in said.out
+    ending = said.out[said.out.index("\n\n") :].splitlines()
+    assert ending[2:6] == ["✗ deploy", "    commit refused", "    changerail show chg-1 deploy", "run chg-1 failed"]
 
 
 def test_a_file_or_command_line_that_is_wrong_starts_nothing(changerail: Changerail, state: StateFolder) -> None:
@@ -169,6 +168,24 @@ def test_a_cancelled_run_ends_with_exit_code_4(changerail: Changerail) -> None:
     assert said.code == 1
     assert "nothing was cancelled" in said.err
     assert changerail("resume", "chg-1").code == 4
+
+
+def test_only_failures_that_decided_are_named_at_the_end(changerail: Changerail) -> None:
+    rescued = """
+steps:
+  - name: Rescued
+    block:
+      - ansible.builtin.fail: {msg: first}
+    rescue:
+      - ansible.builtin.debug: {msg: back}
+  - name: Decisive
+    block:
+      - ansible.builtin.fail: {msg: second}
+"""
+    said = changerail("run", workflow(rescued), "--run-id", "chg-1")
+    ending = said.out[said.out.index("\n\n") :]
+    assert "✗ decisive/fail" in ending
+    assert "rescued/fail" not in ending
 
 
 def test_a_run_that_another_process_drives_is_not_taken_up(changerail: Changerail, state: StateFolder) -> None:

@@ -15,7 +15,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.errors import Au
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.files import write_diff
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import needed_run_argument
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.project import of_run, who_types
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import History, find, history
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import History, current, find, history
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.sending import Sent, send
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.steps import named
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import clock, line, out, short, styled
@@ -170,7 +170,9 @@ def _say(past: History, question: OpenQuestion, choice: str, sent: Sent) -> int:
     quorum = question.question.quorum
     so_far = f" ({question.approvals + 1} of {quorum})" if approving and quorum > 1 else ""
     console.print(styled(("counted", "bold green"), so_far, f": {line(choice)}"), soft_wrap=True)
-    if not sent.driver and not (approving and question.approvals + 1 < quorum):
+    # The engine that took the answer may be gone because the run is over.
+    enough = not approving or question.approvals + 1 >= quorum
+    if not sent.driver and enough and not current(past.folder).over:
         console.print(
             styled("nobody drives the run: ", (typed("resume", short(past.folder.run)), "bold"), " goes on with it"),
             soft_wrap=True,

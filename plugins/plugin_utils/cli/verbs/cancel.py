@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import needed_run_argument
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import find, history
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import current, find, history
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.sending import send
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import command as typed
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import err, out, short, styled
@@ -54,6 +54,8 @@ def cancel(run: str, reason: str, person: str, force: bool) -> int:
     sent = send(past, item, lambda event: isinstance(event, CancelRequested))
     if sent.event is None:
         out().print(styled(f"sent; {sent.driver} has not taken it up yet"), soft_wrap=True)
+    elif current(past.folder).over:
+        out().print("cancelled")
     elif sent.driver:
         out().print(
             styled(
