@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.arguments import validated
-from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError
+from ansible_collections.netops.changerail.plugins.module_utils.durations import seconds
+from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, ChangerailError
 from ansible_collections.netops.changerail.plugins.module_utils.operation import (
     Artifact,
     Call,
@@ -326,11 +327,10 @@ class Preparer:
 
     def _keyword(self, keyword: str, written: str, snapshot: Snapshot) -> Any:
         value = self._templating.text(written, snapshot.variables)
-        wanted = bool if keyword in ("ignore_errors", "no_log") else float
+        read, kind = _KINDS.get(keyword, (float, "a number"))
         try:
-            return _as_truth(value) if wanted is bool else float(value)
-        except (TypeError, ValueError):
-            kind = "true or false" if wanted is bool else "a number"
+            return read(value)
+        except (TypeError, ValueError, AuthorError):
             raise ChangerailError(
                 f"{snapshot.step.at}: {keyword}: expected {kind}, got {self._masker.plain(value)!r}"
             ) from None
@@ -388,3 +388,15 @@ def _as_truth(value: Any) -> bool:
     if str(value).lower() in ("false", "no", "off", "0"):
         return False
     raise ValueError(value)
+
+
+_TRUTH = (_as_truth, "true or false")
+_DURATION = (seconds, "seconds or a duration such as 15m or 2h30m")
+_KINDS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
+    "ignore_errors": _TRUTH,
+    "no_log": _TRUTH,
+    "timeout": _DURATION,
+    "delay": _DURATION,
+    "max_delay": _DURATION,
+}
+"""How the value of a keyword that is a template is read, and what it must be; the others are numbers."""

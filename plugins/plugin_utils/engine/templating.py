@@ -241,7 +241,8 @@ def _tell_imported_packages(paths: Sequence[str]) -> None:
     root.__path__ = list(dict.fromkeys([*root.__path__, *(str(Path(path, "ansible_collections")) for path in paths)]))
     imported: dict[str, Any] = dict(sys.modules)
     for name, package in imported.items():
-        if name.startswith("ansible_collections.") and name.count(".") == 2 and not hasattr(package, "_collection_meta"):
+        is_collection = name.startswith("ansible_collections.") and name.count(".") == 2
+        if is_collection and not hasattr(package, "_collection_meta"):
             runtime = Path(next(iter(package.__path__)), "meta", "runtime.yml")
             text = runtime.read_text(encoding="utf-8") if runtime.is_file() else ""
             package._collection_meta = yaml.safe_load(text) or {}

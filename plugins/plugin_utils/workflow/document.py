@@ -4,21 +4,22 @@
 """YAML text as a tree that knows where everything stands; the reader and the extra vars are made from it.
 
 The tree is built from PyYAML's events with a stack of our own: nothing recurses, so no nesting can exhaust the interpreter's stack (libyaml's
-own composer does, and kills the process), and depth, size and aliases are counted while they come. Scalars mean what they mean to Ansible
-(YAML 1.1: ``yes`` is true), except that a date stays text, because values must survive as JSON.
+own composer does, and kills the process), and depth, size and aliases are counted while they come.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.mistake import Mistakes, shown
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Position, Unsafe, Vaulted
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.yaml_values import (
+    check_tag_of_container,
+    value_of,
+)
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 100
@@ -26,10 +27,6 @@ MAX_NODES = 1_000_000
 """How many nodes a file may have, with its aliases written out."""
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_PREFIX = "tag:yaml.org,2002:"
-_TEXT_TAGS = {f"{_PREFIX}str", f"{_PREFIX}timestamp", f"{_PREFIX}value", f"{_PREFIX}merge"}
-_VAULT_TAGS = {"!vault", "!vault-encrypted"}
-_VAULT_HEADER = "$ANSIBLE_VAULT;"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +194,6 @@ class _Builder:
         self._anchors: dict[str, tuple[Node, int, int] | None] = {}
         self._documents = 0
         self._nodes = 0
-        self._values = _Values(mistakes)
         self._handlers = {
             "DocumentStartEvent": self._document,
             "ScalarEvent": self._scalar,
@@ -227,7 +223,8 @@ class _Builder:
             self._refuse(self._at(event), "a second document begins here", "one document in a file")
 
     def _scalar(self, event: Any) -> None:
-        node = self._values.scalar(event, self._at(event))
+        at = self._at(event)
+        node = Scalar(at, value_of(event, at, self._mistakes), event.value)
         if event.anchor:
             self._anchors[event.anchor] = (node, 1, 0)
         self._put(node, 1, 0, event)
@@ -252,8 +249,7 @@ class _Builder:
                 "move inner steps to a file and use import_workflow",
             )
         mapping = type(event).__name__ == "MappingStartEvent"
-        if event.tag not in (None, "!", f"{_PREFIX}map" if mapping else f"{_PREFIX}seq"):
-            self._values.unknown_tag(at, event.tag, "text only" if event.tag in (*_VAULT_TAGS, "!unsafe") else "no tag")
+        check_tag_of_container(event.tag, at, self._mistakes)
         if event.anchor:
             self._anchors[event.anchor] = None
         self._stack.append(_Open(at, event.anchor, mapping))
@@ -334,92 +330,6 @@ def _is_merge_key(event: Any) -> bool:
     return getattr(event, "value", "") == "<<" and event.tag is None and bool(event.implicit[0])
 
 
-class _Values:
-    """What scalars mean."""
-
-    def __init__(self, mistakes: Mistakes) -> None:
-        self._mistakes = mistakes
-
-    def scalar(self, event: Any, at: Position) -> Scalar:
-        text: str = event.value
-        tag = event.tag
-        if tag is None or tag == "!":
-            if not event.implicit[0]:
-                return Scalar(at, text, text)
-            tag = _implicit_tag(text)
-        if tag in _TEXT_TAGS:
-            return Scalar(at, text, text)
-        if tag in _VAULT_TAGS:
-            return Scalar(at, self._vaulted(text, at), text)
-        if tag == "!unsafe":
-            return Scalar(at, Unsafe(text), text)
-        return Scalar(at, self._typed(tag, text, at), text)
-
-    def unknown_tag(self, at: Position, tag: str, expected: str) -> None:
-        """Report a tag that has no meaning here."""
-        self._mistakes.add(at, f"tag {_short_tag(tag)}", expected, "known tags are !vault and !unsafe, on text")
-
-    def _vaulted(self, text: str, at: Position) -> Vaulted:
-        if not text.lstrip().startswith(_VAULT_HEADER):
-            self._mistakes.add(
-                at,
-                "!vault without ciphertext",
-                f"text that begins with '{_VAULT_HEADER}'",
-                "make it with ansible-vault encrypt_string",
-            )
-        return Vaulted(text)
-
-    def _typed(self, tag: str, text: str, at: Position) -> Any:
-        construct = _constructors().get(tag)
-        if construct is None:
-            self.unknown_tag(at, tag, "no tag")
-            return None
-        try:
-            value = construct(tag, text)
-        except (ValueError, KeyError, IndexError, OverflowError):
-            self._mistakes.add(at, f"{shown(text)} is no {tag.rpartition(':')[2]}", "a value of that type")
-            return None
-        if isinstance(value, float) and not math.isfinite(value):
-            self._mistakes.add(at, f"{text} has no place in JSON", "a finite number", "quote it if it is text")
-            return None
-        return value
-
-
-@lru_cache(maxsize=4096)
-def _implicit_tag(text: str) -> str:
-    """The tag YAML 1.1 gives an unquoted scalar."""
-    from yaml import ScalarNode
-    from yaml.resolver import Resolver
-
-    resolver: Any = Resolver()
-    tag: str = resolver.resolve(ScalarNode, text, (True, False))
-    return tag
-
-
-@lru_cache(maxsize=1)
-def _constructors() -> Mapping[str, Any]:
-    """PyYAML's own making of numbers, booleans and null from text, by tag."""
-    from yaml import ScalarNode
-    from yaml.constructor import SafeConstructor
-
-    maker = SafeConstructor()
-    kinds = {
-        "int": maker.construct_yaml_int,
-        "float": maker.construct_yaml_float,
-        "bool": maker.construct_yaml_bool,
-        "null": maker.construct_yaml_null,
-    }
-
-    def made(construct: Any) -> Any:
-        return lambda tag, text: construct(ScalarNode(tag, text))
-
-    return {f"{_PREFIX}{name}": made(construct) for name, construct in kinds.items()}
-
-
-def _short_tag(tag: str) -> str:
-    return f"!!{tag.removeprefix(_PREFIX)}" if tag.startswith(_PREFIX) else tag
-
-
 def _position_after(text: str, file: str) -> Position:
     return Position(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
 
@@ -439,7 +349,7 @@ def _report_syntax(error: Any, text: str, file: str, mistakes: Mistakes) -> None
 def _syntax_hint(what: str, written: str) -> str:
     if "\t" in written[: len(written) - len(written.lstrip())] or "tab" in what:
         return "indent with spaces, not tabs"
-    if re.search(r":\s+\{\{", written) or "{{" in written:
+    if "{{" in written:
         return 'a value with {{ … }} needs quotes: "{{ … }}"'
     if "mapping values are not allowed" in what:
         return 'text with ": " inside needs quotes'

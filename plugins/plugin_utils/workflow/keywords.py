@@ -26,10 +26,10 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.kinds i
     PATHS,
     STATIC_COUNT,
     STATIC_DURATION,
+    STATIC_TEXTS,
     STEPS,
     SWITCH,
     TEXT,
-    TEXTS,
     VARIABLE,
     VARIABLES,
     Kind,
@@ -108,7 +108,7 @@ LOOP_CONTROL = _table(
 )
 
 ESCALATION = _table(
-    Keyword("to", TEXTS, "Who is told: names of people, groups or notification channels.", required=True),
+    Keyword("to", STATIC_TEXTS, "Who is told: names of people, groups or notification channels.", required=True),
     Keyword("after", STATIC_DURATION, "How long nobody answered before this level is told; default 0."),
 )
 

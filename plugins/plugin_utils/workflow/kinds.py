@@ -104,7 +104,7 @@ def _text(node: Scalar) -> str:
 def _static_text(node: Scalar) -> str:
     text = _text(node)
     if is_template(text):
-        raise _Unfit("files are read before any variable has a value")
+        raise _Unfit("it must be known when the file is read")
     return text
 
 
@@ -242,7 +242,7 @@ def one_or_more(kind: Kind, expected: str) -> Kind:
     return Kind(expected, {"anyOf": [kind.schema, {"type": "array", "items": kind.schema, "minItems": 1}]}, read)
 
 
-TEXTS = one_or_more(TEXT, "text or a list of texts")
+STATIC_TEXTS = one_or_more(STATIC_TEXT, "text or a list of texts, without templates")
 PATHS = one_or_more(STATIC_TEXT, "a path or a list of paths")
 
 _CONDITIONS = "an expression without {{ }}, true, false, or a list of these"

@@ -34,7 +34,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.mistake
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Position
 
 _TEMPLATES = (
-    "name", "timeout", "ignore_errors", "no_log", "retries", "delay", "backoff", "max_delay", "escalate", "loop_control",
+    "name", "timeout", "ignore_errors", "no_log", "retries", "delay", "backoff", "max_delay", "loop_control",
 )  # fmt: skip
 _AFTER = ("until", "failed_when")
 
@@ -135,7 +135,7 @@ class _Checker:
 
     def _inside(self, draft: Draft, scope: _Scope) -> None:
         if draft.named is not None and draft.named.place == PARALLEL:
-            branches = [scope.own() for _ in draft.steps]
+            branches = [scope.own() for child in draft.steps]
             for branch, child in zip(branches, draft.steps, strict=True):
                 self._step(child, branch)
             for branch in branches:
@@ -189,7 +189,7 @@ class _Checker:
         elif name in self._defined:
             hint = f"it is defined at {self._defined[name]}, which this step does not see"
         else:
-            hint = nearest(name, {*scope, "changerail", "ok"})
+            hint = nearest(name, {*scope, "changerail", "ok"}) or "declare it in vars, even if -e gives its value"
         self._mistakes.add(
             scalar.at, f"variable {name!r} is not defined", "a variable of vars or of an earlier step", hint
         )
