@@ -262,10 +262,10 @@ class Provider:
 def chosen(name: str | None, kind: str, context: Context) -> str:
     """A provider's name: the one given, else the project's for this ``kind`` ("records" or "pipelines"), else "local".
 
-    The project file names them under ``defaults.providers``, so that one workflow serves places with different systems.
+    The project file names them under ``defaults``, so that one workflow serves places with different systems.
     """
     defaults: Mapping[str, JSON] = context.settings.get("defaults") or {}
-    return name or str((defaults.get("providers") or {}).get(kind) or "local")
+    return name or str(defaults.get(kind) or "local")
 
 
 def records(name: str, context: Context) -> RecordProvider:

@@ -30,6 +30,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.provider import 
 from ansible_collections.netops.changerail.plugins.module_utils.provider import (
     Record,
     RecordProvider,
+    chosen,
     records,
     request_approval,
 )
@@ -149,16 +150,16 @@ def _record(call: Call) -> tuple[RecordProvider, Record]:
 
 
 def _reference(call: Call) -> tuple[str, str]:
-    """Provider and number of the record in ``from``: a registered result of ``change_record``, or a number of the local provider."""
+    """Provider and number of the record in ``from``: a registered result of ``change_record``, or a number in the project's record system."""
     given: Any = call.args["from"]
     if not isinstance(given, Mapping):
-        return "local", str(given)
+        return chosen(None, "records", call.context), str(given)
     reference = given.get("sys_id") or given.get("number")
     if not reference and not call.context.check:
         raise OperationError(
             "from: expected the registered result of a change_record step, or a record's number; found neither sys_id nor number in it"
         )
-    return str(given.get("provider") or "local"), str(reference or "")
+    return chosen(given.get("provider"), "records", call.context), str(reference or "")
 
 
 def _decided(decision: str, answers: list[JSON], provider: RecordProvider, record: Record) -> dict[str, JSON]:

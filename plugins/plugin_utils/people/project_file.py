@@ -46,7 +46,7 @@ _SECTIONS = (
     "allowed_signers",
 )
 _PERSON = ("os_user", "groups", "mail", "notify", "keys")
-_DEFAULTS = ("deadline", "assurance")
+_DEFAULTS = ("deadline", "assurance", "records", "pipelines")
 _LEVEL = ("after", "to")
 
 _SECRET_KEY = re.compile(r"(?i)(password|passwd|passphrase|secret|token|api[-_]?key|authorization)\Z")

@@ -28,7 +28,7 @@ def record(state: str) -> Record:
 
 
 def test_the_step_chooses_before_the_project_and_the_project_before_us() -> None:
-    project = context(settings={"defaults": {"providers": {"records": "servicenow"}}})
+    project = context(settings={"defaults": {"records": "servicenow"}})
     assert chosen("jira", "records", project) == "jira"
     assert chosen(None, "records", project) == "servicenow"
     assert chosen(None, "pipelines", project) == "local"
