@@ -92,7 +92,8 @@ class Project:
     """What ``changerail.yml`` says; ``Project()`` is what holds without one: nobody is named, so everybody is known by login and in no group.
 
     ``connections`` are options by provider name, ``channels`` Apprise URLs by name, ``notify`` the Apprise URLs of people by name,
-    ``calendars`` paths or URLs by name; values in them may be references. ``defaults`` are "deadline" and "assurance" for questions, "records" and "pipelines" for providers.
+    ``calendars`` paths or URLs by name; values in them may be references. ``defaults`` are "deadline" and "assurance" for questions,
+    "records" and "pipelines" for providers.
     ``escalation`` is who is told, level by level, when nobody answers. ``allowed_signers`` is a file in OpenSSH's form.
     """
 
