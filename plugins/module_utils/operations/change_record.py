@@ -174,7 +174,7 @@ def _addressed(call: Call) -> tuple[str, str | None]:
 
 
 def _wanted(call: Call) -> _Wanted:
-    """The options as what the record shall be. Raises OperationError."""
+    """The options as what the record shall be; how a change was closed is left out when it is cancelled. Raises OperationError."""
     args = call.args
     misplaced = sorted(set(args["fields"]) & set(OWN_FIELDS))
     if misplaced:
@@ -189,7 +189,9 @@ def _wanted(call: Call) -> _Wanted:
     closing = {name: args[name] for name in CLOSING_FIELDS if args[name] is not None}
     if args["state"] == "closed" and "close_notes" not in closing:
         closing["close_notes"] = _closing_notes(call.context.run, evidence)
-    if args["state"] not in FINAL_STATES:
+    if args["state"] == "canceled":
+        closing = {}
+    elif args["state"] != "closed":
         fields, closing = {**fields, **closing}, {}
     note = args["work_notes"] or ""
     return _Wanted(

@@ -199,6 +199,23 @@ def test_closed_otherwise_by_somebody_else_is_a_failure(tmp_path: Path) -> None:
     assert "was closed as 'unsuccessful' by somebody else; expected 'successful'" in outcome.message
 
 
+def test_cancelling_what_somebody_has_cancelled_is_done(tmp_path: Path) -> None:
+    result = opened(tmp_path)
+    change(tmp_path, {"record": result, "state": "canceled", "work_notes": "No longer needed."}, path="person")
+    before = document(tmp_path)
+    args = {
+        "record": result,
+        "state": "canceled",
+        "close_code": "unsuccessful",
+        "work_notes": "It failed.",
+        "evidence": "run",
+    }
+    done = change(tmp_path, args, path="always")
+    assert isinstance(done, Done), done
+    assert (done.changed, done.result["state"]) == (False, "canceled")
+    assert document(tmp_path) == before
+
+
 def evidence(folder: Path, **files: str) -> list[Artifact]:
     made = []
     for name, text in files.items():
