@@ -265,4 +265,5 @@ def _source(module: str) -> str:
     source = spec.loader.get_source(module) if spec and spec.loader and hasattr(spec.loader, "get_source") else None
     if source is None:
         raise OperationError(f"{module}: its source is not there, so no pipeline can be supervised")
-    return str(source)
+    # Ansible's loader of collections gives bytes.
+    return source.decode() if isinstance(source, bytes) else str(source)
