@@ -252,11 +252,37 @@ class PipelineProvider(ABC):
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How something stands that people approve in its own system.
+
+    ``what`` names it, ``state`` is "open", "approved", "rejected" or "gone" (it cannot be approved any more). ``waits_for`` says what is missing,
+    or why it is gone.
+    """
+
+    what: str
+    state: str
+    url: str
+    approvals: Sequence[Approval] = ()
+    waits_for: str = ""
+
+
+class ApprovalProvider(ABC):
+    """What people approve in one system beside change records, with the settings of one ``Context``."""
+
+    interval: float = 30.0
+
+    @abstractmethod
+    def standing(self, reference: Mapping[str, JSON]) -> Standing:
+        """How it stands; ``reference`` is what the step's ``from`` says. Raises OperationError."""
+
+
+@dataclass(frozen=True)
 class Provider:
     """What one system offers, by kind. Each part is made anew for every call, from the call's context, and contacts nothing by that."""
 
     records: Callable[[Context], RecordProvider] | None = None
     pipelines: Callable[[Context], PipelineProvider] | None = None
+    approvals: Callable[[Context], ApprovalProvider] | None = None
 
 
 def chosen(name: str | None, kind: str, context: Context) -> str:
@@ -281,6 +307,14 @@ def pipelines(name: str, context: Context) -> PipelineProvider:
     part = _provider(name).pipelines
     if part is None:
         raise OperationError(f"provider {name}: it has no pipelines")
+    return part(context)
+
+
+def approvals(name: str, context: Context) -> ApprovalProvider:
+    """What is approved in the system of the provider called ``name``. Raises OperationError when it has nothing of that kind."""
+    part = _provider(name).approvals
+    if part is None:
+        raise OperationError(f"provider {name}: nothing is approved there but change records; name one by its number")
     return part(context)
 
 

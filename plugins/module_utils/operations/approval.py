@@ -30,6 +30,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.provider import 
 from ansible_collections.netops.changerail.plugins.module_utils.provider import (
     Record,
     RecordProvider,
+    approvals,
     chosen,
     records,
     request_approval,
@@ -64,6 +65,8 @@ class Approval(Operation):
         handle: dict[str, JSON] = {"deadline": asking.deadline(call)}
         if call.args.get("from") is None:
             return _ask(call, handle)
+        if _is_elsewhere(call):
+            return Done({"would_ask": dict(call.args["from"])}) if call.context.check else _watch(call, handle)
         if call.context.check:
             return Done({"would_ask": {"record": _reference(call)[1]}})
         provider, record = _record(call)
@@ -72,7 +75,7 @@ class Approval(Operation):
     def poll(self, call: Call, handle: Mapping[str, JSON]) -> Outcome:
         if call.args.get("from") is None:
             return _ask(call, handle)
-        return _follow(call, handle, *_record(call))
+        return _watch(call, handle) if _is_elsewhere(call) else _follow(call, handle, *_record(call))
 
     def conclude(self, call: Call, handle: Mapping[str, JSON], verdict: Verdict) -> Outcome:
         if call.args.get("from") is None:
@@ -141,6 +144,33 @@ def _ask_for(call: Call, handle: Mapping[str, JSON], record: Record, row: Row) -
     return Waiting(
         {**handle, "row": row.id, "group": row.group}, _LOOK_AGAIN, asking.waited_for(asked), asked.as_dict(), long=True
     )
+
+
+def _is_elsewhere(call: Call) -> bool:
+    """Whether ``from`` names something else than a change record: a merge request, a deployment."""
+    given = call.args["from"]
+    return isinstance(given, Mapping) and "provider" in given and not ({"number", "sys_id"} & set(given))
+
+
+def _watch(call: Call, handle: Mapping[str, JSON]) -> Outcome:
+    """Look at what people approve in its own system, and at nothing else."""
+    reference: Mapping[str, JSON] = call.args["from"]
+    provider = approvals(str(reference.get("provider") or ""), call.context)
+    seen = provider.standing(reference)
+    rows = [asdict(row) for row in seen.approvals]
+    result = {"decision": "", "answers": [], "what": seen.what, "url": seen.url, "approvals": rows}
+    if seen.state == "approved":
+        return Done({**result, "decision": asking.APPROVE})
+    if seen.state == "rejected":
+        said = next(row for row in seen.approvals if row.state == "rejected")
+        message = f"{seen.what} was rejected by {said.by} ({said.comment or 'without a comment'})"
+        return Failed(REJECTED, message, {**result, "decision": asking.DENY})
+    if seen.state == "gone":
+        return Failed(FAILED, f"{seen.what} cannot be approved any more: {seen.waits_for} ({seen.url})", result)
+    until = handle["deadline"]
+    if until is not None and call.context.clock() >= until:
+        return Failed(REJECTED, f"{seen.what}: nobody decided in time", {**result, "decision": asking.DENY})
+    return Waiting(handle, provider.interval, f"waiting for {seen.waits_for}: {seen.what} ({seen.url})", long=True)
 
 
 def _record(call: Call) -> tuple[RecordProvider, Record]:

@@ -37,7 +37,7 @@ def finished(made, counts):
     raise AssertionError(f"still waiting after {MOST_LOOKS} looks: {outcome.message}")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 def test_each_step_has_one_pipeline_and_the_right_end(call, twin, counts):
     twin.faults_at_random(11, RATE, kinds=KINDS, seconds=0.02, path="^/api/")
     for number in range(RUNS):

@@ -65,6 +65,7 @@ class Faults:
         self._queue: list[Fault] = []
         self._chance: Chance | None = None
         self._random = random.Random()
+        self._fresh = False
 
     def plan(self, document: Mapping[str, Any]) -> None:
         """``{"queue": [fault, …], "random": {seed, rate, kinds} or null}``; what is not named stays as it is."""
@@ -97,9 +98,17 @@ class Faults:
 
     def _by_chance(self, method: str, path: str) -> Fault | None:
         chance = self._chance
-        if chance is None or not re.search(chance.path, path) or self._random.random() >= chance.rate:
+        if chance is None or not re.search(chance.path, path):
+            return None
+        # A token that was given out a moment ago does not expire yet.
+        fresh, self._fresh = self._fresh, self._fresh and path == LOG_IN
+        if self._random.random() >= chance.rate:
             return None
         writes = method in ("POST", "PATCH", "PUT")
         fitting = [kind for kind in chance.kinds if writes or kind not in WRITES]
-        kinds = [kind for kind in fitting if kind != "expire_token" or path != LOG_IN]
-        return Fault(self._random.choice(kinds), seconds=chance.seconds) if kinds else None
+        kinds = [kind for kind in fitting if kind != "expire_token" or not (fresh or path == LOG_IN)]
+        if not kinds:
+            return None
+        kind = self._random.choice(kinds)
+        self._fresh = self._fresh or kind == "expire_token"
+        return Fault(kind, seconds=chance.seconds)
