@@ -214,7 +214,7 @@ class Driver:
             items = node.step.loop.items if node and node.step.loop else ()
             yield e.Expanded(self.now, command.path, items, [str(index) for index in range(len(items))])
         elif isinstance(command, c.SetTimer):
-            self.now = max(self.now, command.due)
+            self.now = max(self.now, command.due.moment)
             yield e.TimerFired(self.now, command.path, command.attempt, command.timer)
         elif isinstance(command, c.Finish):
             yield e.RunFinished(self.now, command.status, command.message)

@@ -88,7 +88,7 @@ class Play:
         """Let the earliest timer fire and say which it was."""
         timer = min(self.timers, key=lambda one: one.due)
         self.timers.remove(timer)
-        self.now = max(self.now, timer.due)
+        self.now = max(self.now, timer.due.moment)
         self.record(e.TimerFired(self.now, timer.path, timer.attempt, timer.timer))
         return timer
 

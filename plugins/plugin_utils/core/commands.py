@@ -37,13 +37,24 @@ class Stop(NamedTuple):
     reason: str
 
 
+class Due(NamedTuple):
+    """When something is due: at ``moment`` (seconds since the epoch), which was ``length`` seconds ahead when it was set."""
+
+    moment: float
+    length: float
+
+    def left(self, now: float) -> float:
+        """Seconds from ``now``, never more than there were at first: a clock that was set back does not prolong a wait."""
+        return min(max(0.0, self.moment - now), self.length)
+
+
 class SetTimer(NamedTuple):
-    """Say ``TimerFired`` at ``due`` (seconds since the epoch); a timer that nothing waits for any more is a no-op."""
+    """Say ``TimerFired`` when it is ``due``; a timer that nothing waits for any more is a no-op."""
 
     path: str
     attempt: int
     timer: str
-    due: float
+    due: Due
 
 
 class Ask(NamedTuple):

@@ -109,7 +109,8 @@ def _pending_leaf(leaf: Leaf) -> Iterator[Command]:
     elif leaf.phase == "judging":
         yield Evaluate(leaf.path, leaf.attempt, "result")
     elif leaf.phase == "delayed":
-        yield SetTimer(leaf.path, leaf.attempt, "retry", leaf.retry_due or 0.0)
+        if leaf.retry_due is not None:
+            yield SetTimer(leaf.path, leaf.attempt, "retry", leaf.retry_due)
     elif leaf.phase == "asking":
         if leaf.question is None:
             yield Ask(leaf.path, leaf.attempt)

@@ -23,6 +23,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core import retr
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.commands import (
     Ask,
     Command,
+    Due,
     Evaluate,
     Expand,
     Finish,
@@ -63,6 +64,9 @@ class Change:
 
     def later(self, what: Callable[..., None], *args: Any) -> None:
         self.work.append((what, args))
+
+    def due_in(self, seconds: float) -> Due:
+        return Due(self.at + seconds, seconds)
 
     def settle(self) -> None:
         while self.work:
@@ -140,9 +144,9 @@ def _perform(now: Change, leaf: Leaf) -> None:
         now.commands.append(SetTimer(leaf.path, leaf.attempt, "timeout", leaf.timeout_due))
 
 
-def _due(now: Change, node: Leaf | Container) -> float | None:
+def _due(now: Change, node: Leaf | Container) -> Due | None:
     limit = node.entry.get("timeout", node.step.timeout) if node.entry else node.step.timeout
-    return None if limit is None else now.at + float(limit)
+    return None if limit is None else now.due_in(float(limit))
 
 
 # Attempts
@@ -197,7 +201,7 @@ def _try_again(now: Change, leaf: Leaf, failure: str, message: str) -> None:
         return
     leaf.phase = "delayed"
     leaf.message = message
-    leaf.retry_due = now.at + delay
+    leaf.retry_due = now.due_in(delay)
     now.commands.append(SetTimer(leaf.path, leaf.attempt, "retry", leaf.retry_due))
 
 
@@ -409,7 +413,7 @@ def _iteration_over(
         if len(loop.failed) > rules.max_failures and rules.fail_fast and not loop.stop:
             _stop_children(now, loop, "fail_fast")
     if rules.pause and rules.at_once == 1 and status != "skipped" and _goes_on(loop, rules):
-        loop.pause_due = now.at + rules.pause
+        loop.pause_due = now.due_in(rules.pause)
         now.commands.append(SetTimer(loop.path, 0, "pause", loop.pause_due))
     else:
         advance_loop(now, loop)

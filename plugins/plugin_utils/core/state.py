@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.commands import Due
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     Answered,
     CancelRequested,
@@ -76,8 +77,8 @@ class Leaf:
         self.long = False
         self.stop = ""
         self.last: StepFinished | None = None
-        self.timeout_due: float | None = None
-        self.retry_due: float | None = None
+        self.timeout_due: Due | None = None
+        self.retry_due: Due | None = None
 
 
 class Container:
@@ -109,7 +110,7 @@ class Container:
         self.ok = True
         self.stop = ""
         self.entry: Mapping[str, Any] = {}
-        self.timeout_due: float | None = None
+        self.timeout_due: Due | None = None
 
 
 class Looped:
@@ -135,7 +136,7 @@ class Looped:
         self.children: dict[str, Live] = {}
         self.failed: list[Mapping[str, Any]] = []
         self.results: dict[int, Mapping[str, Any]] = {}
-        self.pause_due: float | None = None
+        self.pause_due: Due | None = None
         self.stop = ""
 
 

@@ -87,7 +87,10 @@ class SetFact(_AtOnce):
 
 
 class Pause(Operation):
-    """Waits for a time; without a time, asks a person to go on (as the module's prompt does, but for as long as it takes)."""
+    """Waits for a time; without a time, asks a person to go on (as the module's prompt does, but for as long as it takes).
+
+    When the clock was set back behind the pause's beginning, the pause begins anew: it never waits longer than was written from then on.
+    """
 
     name = "ansible.builtin.pause"
     options = ENGINE_OPTIONS["pause"].spec
@@ -96,7 +99,7 @@ class Pause(Operation):
     def start(self, call: Call) -> Outcome:
         for unit, length in _PAUSE_UNITS.items():
             if call.args[unit] is not None:
-                return self.poll(call, {"until": call.context.clock() + call.args[unit] * length})
+                return self.poll(call, {"began": call.context.clock(), "seconds": call.args[unit] * length})
         prompt = call.args["prompt"] or "Go on?"
         question = Question(
             "approval", prompt, ("continue", "abort"), ("continue",), four_eyes=False, requester=call.context.requester
@@ -104,9 +107,12 @@ class Pause(Operation):
         return Waiting({}, 3600.0, prompt, question.as_dict(), long=True)
 
     def poll(self, call: Call, handle: Mapping[str, Any]) -> Outcome:
-        if "until" not in handle:
+        if "began" not in handle:
             return self.start(call)
-        left = handle["until"] - call.context.clock()
+        now = call.context.clock()
+        if now < handle["began"]:
+            handle = {**handle, "began": now}
+        left = handle["began"] + handle["seconds"] - now
         if left <= 0:
             return Done({"msg": call.args["prompt"] or ""})
         return Waiting(handle, left, call.args["prompt"] or "pausing", long=left > 60)

@@ -59,9 +59,10 @@ class Engine:
         """Do what is outstanding and all that follows, until the run is over, ``stop`` is set, or (``until_waiting``) only long waits are left."""
         for command in list(outstanding):
             self.dispatch(command)
+        # First the inbox: what came in time while no engine ran is there before a deadline is judged.
+        self._look_into_inbox()
         for leaf in list(self._loop.state.questions()):
             self._questions.look(leaf)
-        self._look_into_inbox()
         self._loop.commit()
         while self._loop.state.status == "running":
             if stop.is_set():
@@ -87,8 +88,8 @@ class Engine:
             case c.Expand(path):
                 self._expand(path)
             case c.SetTimer(path, attempt, timer, due):
-                self._loop.timers.at(
-                    due,
+                self._loop.timers.after(
+                    due.left(self._now()),
                     lambda: (
                         self._loop.record(TimerFired(self._now(), path, attempt, timer))
                         if self._waits_for(command)
@@ -170,9 +171,8 @@ class Engine:
             return False
         now = self._now()
         for node in self._loop.state.live.values():
-            if isinstance(node, Leaf) and node.phase == "delayed" and (node.retry_due or 0.0) - now < _LONG:
-                return False
-            if isinstance(node, Looped) and node.pause_due is not None and node.pause_due - now < _LONG:
+            due = node.retry_due if isinstance(node, Leaf) else node.pause_due if isinstance(node, Looped) else None
+            if due is not None and due.left(now) < _LONG:
                 return False
         return True
 

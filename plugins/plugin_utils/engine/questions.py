@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from ansible_collections.netops.changerail.plugins.module_utils.failures import UNKNOWN
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Verdict
 from ansible_collections.netops.changerail.plugins.module_utils.question import Question
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
+    Answered,
+    AnswerRefused,
+    CancelRequested,
     Escalated,
     InterventionAsked,
     InterventionDecided,
@@ -32,8 +37,21 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.people.project i
 _LOG = logging.getLogger("changerail")
 
 
+@dataclass
+class _Watch:
+    """A question this engine watches: ``asked_at`` by the wall clock, ``since`` is the same moment by the monotonic one. ``looks`` counts."""
+
+    question: str
+    asked_at: float
+    since: float
+    looks: int = 0
+
+
 class Questions:
-    """The open questions of a run. ``decided`` is told what people decided on a step; ``tell`` notifies people of an escalation level."""
+    """The open questions of a run. ``decided`` is told what people decided on a step; ``tell`` notifies people of an escalation level.
+
+    How long a question has been open is measured by the monotonic clock while an engine watches it: a wall clock that jumps neither ends nor prolongs it.
+    """
 
     def __init__(
         self,
@@ -48,23 +66,36 @@ class Questions:
         self._project = project
         self._decided = decided
         self._tell = tell
+        self._watched: dict[str, _Watch] = {}
 
     def read_inbox(self) -> None:
-        """Record what lies in the inbox, one item after the other, and judge the questions it answers."""
+        """Record what lies in the inbox, one item after the other, and then judge the questions it answers.
+
+        Not before all are recorded: of several that came in time while no engine ran, none may be cut off by the deadline.
+        """
+        answered: dict[str, Leaf] = {}
         for item in inbox.items(self._folder, _LOG.warning):
             if item.id in self._loop.state.answer_ids:
                 # Recorded before a crash that kept the file.
                 inbox.done(self._folder, item.id)
                 continue
-            self._loop.record(*self._event_of(item))
+            leaf = self._open_leaf(item)
+            if leaf is not None:
+                answered[leaf.path] = leaf
+            self._loop.record(self._event_of(item, leaf), partial(inbox.done, self._folder, item.id))
             self._loop.commit()
+        for leaf in answered.values():
+            self.look(leaf)
+        self._loop.commit()
 
     def look(self, leaf: Leaf) -> None:
         """Judge the leaf's open question now, and look again when its time comes."""
         if leaf.question is None or self._loop.state.live.get(leaf.path) is not leaf:
             return
         question = Question.from_dict(leaf.question)
-        now = self._loop.clock.now()
+        watch = self._watch(leaf, question)
+        watch.looks += 1
+        now = self._time(watch)
         verdict = judge(question, leaf.answers, now)
         if verdict is not None:
             self._conclude(leaf, verdict)
@@ -73,11 +104,11 @@ class Questions:
         told = leaf.told
         for number, level in due_escalations(levels, leaf.asked_at, leaf.told, now):
             told = number
-            event = Escalated(now, leaf.path, question.id, number, list(level.to))
-            self._loop.record(event, lambda number=number, level=level: self._tell(leaf, number, level))
+            event = Escalated(self._loop.clock.now(), leaf.path, question.id, number, list(level.to))
+            self._loop.record(event, partial(self._tell, leaf, number, level))
         moment = next_time(question, levels, leaf.asked_at, told)
         if moment is not None:
-            self._loop.timers.at(moment, lambda: self._look_if_open(leaf, question.id))
+            self._look_again(leaf, watch, moment - now)
 
     def ask(self, leaf: Leaf) -> None:
         """Ask a person how to go on after the leaf's failure."""
@@ -85,35 +116,31 @@ class Questions:
         event = InterventionAsked(self._loop.clock.now(), leaf.path, leaf.attempt, question.as_dict())
         self._loop.record(event, lambda: self.look(leaf))
 
-    def _event_of(self, item: inbox.Item) -> tuple[object, Callable[[], None]]:
+    def _open_leaf(self, item: inbox.Item) -> Leaf | None:
+        """The live step whose question the item may answer."""
+        leaf = self._loop.state.live.get(item.document.get("path", ""))
+        return leaf if isinstance(leaf, Leaf) and leaf.question is not None and not leaf.stop else None
+
+    def _event_of(self, item: inbox.Item, leaf: Leaf | None) -> Answered | AnswerRefused | CancelRequested:
         now = self._loop.clock.now()
-        state = self._loop.state
         if item.document["kind"] == inbox.CANCEL:
-            event = to_cancel(item.document, item.owner_uid, self._project.people, now)
-            return event, lambda: inbox.done(self._folder, item.id)
-        leaf = state.live.get(item.document["path"])
-        open_leaf = leaf if isinstance(leaf, Leaf) and leaf.question is not None and not leaf.stop else None
-        question = Question.from_dict(open_leaf.question) if open_leaf is not None and open_leaf.question else None
-        answers = open_leaf.answers if open_leaf is not None else ()
-        requester = state.started.requester if state.started is not None else {}
-        answer = to_event(
+            return to_cancel(item.document, item.owner_uid, self._project.people, now)
+        question, arrived = None, item.arrived
+        if leaf is not None and leaf.question is not None:
+            question = Question.from_dict(leaf.question)
+            arrived = self._time(self._watch(leaf, question)) - max(0.0, now - item.arrived)
+        started = self._loop.state.started
+        return to_event(
             item.document,
             item.owner_uid,
             self._folder.run,
             question,
-            answers,
+            leaf.answers if leaf is not None else (),
             self._project,
             now,
-            item.arrived,
-            requester.get("os_user", ""),
+            arrived,
+            started.requester.get("os_user", "") if started is not None else "",
         )
-
-        def recorded() -> None:
-            inbox.done(self._folder, item.id)
-            if open_leaf is not None:
-                self.look(open_leaf)
-
-        return answer, recorded
 
     def _conclude(self, leaf: Leaf, verdict: Verdict) -> None:
         if leaf.phase != "asking":
@@ -128,9 +155,29 @@ class Questions:
             )
         )
 
-    def _look_if_open(self, leaf: Leaf, question: str) -> None:
-        if leaf.question is not None and leaf.question["id"] == question:
-            self.look(leaf)
+    def _watch(self, leaf: Leaf, question: Question) -> _Watch:
+        """The watch over the leaf's question; begun anew when something else is asked there."""
+        watch = self._watched.get(leaf.path)
+        if watch is None or (watch.question, watch.asked_at) != (question.id, leaf.asked_at):
+            clock = self._loop.clock
+            open_for = max(0.0, clock.now() - leaf.asked_at)
+            watch = self._watched[leaf.path] = _Watch(question.id, leaf.asked_at, clock.monotonic() - open_for)
+        return watch
+
+    def _time(self, watch: _Watch) -> float:
+        """What the wall clock would say now had it not jumped since the question is watched."""
+        return watch.asked_at + self._loop.clock.monotonic() - watch.since
+
+    def _look_again(self, leaf: Leaf, watch: _Watch, seconds: float) -> None:
+        look = watch.looks
+
+        def action() -> None:
+            if watch.looks == look and leaf.question is not None and leaf.question["id"] == watch.question:
+                # An answer that is there already came before the deadline.
+                self.read_inbox()
+                self.look(leaf)
+
+        self._loop.timers.after(seconds, action)
 
     def _levels(self, leaf: Leaf) -> Sequence[Level]:
         written = leaf.step.escalate

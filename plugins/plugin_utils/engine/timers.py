@@ -32,10 +32,6 @@ class Timers:
         """Do ``action`` in ``seconds`` from now."""
         heapq.heappush(self._heap, (self._clock.monotonic() + max(0.0, seconds), next(self._numbers), action))
 
-    def at(self, moment: float, action: Action) -> None:
-        """Do ``action`` at ``moment``, in seconds since the epoch. A clock that jumps later does not move it."""
-        self.after(moment - self._clock.now(), action)
-
     def left(self) -> float | None:
         """Seconds until the next is due (0 when one is), None when there is none."""
         return max(0.0, self._heap[0][0] - self._clock.monotonic()) if self._heap else None

@@ -101,7 +101,7 @@ class TestBlock:
     def test_a_timeout_stops_the_body_only_and_may_be_rescued(self):
         play = Play(self.flow(timeout=60), {"b/one": [HOLD]})
         timer = play.tick()
-        assert (timer.timer, timer.due) == ("timeout", 1060.0)
+        assert (timer.timer, timer.due) == ("timeout", c.Due(1060.0, 60.0))
         assert play.stops == [c.Stop("b/one", 1, "cancel")]
         play.finish("b/one", "cancelled")
         assert play.performed == ["b/one", "b/undo", "b/record", "after"]
@@ -198,7 +198,7 @@ class TestLoop:
     def test_a_pause_lies_between_items(self):
         play = Play(self.flow(pause=30.0), items={"l": ["a", "b"]})
         assert play.performed == ["l[a]"]
-        assert play.refolded() == [c.SetTimer("l", 0, "pause", 1030.0)]
+        assert play.refolded() == [c.SetTimer("l", 0, "pause", c.Due(1030.0, 30.0))]
         play.tick()
         assert play.performed == ["l[a]", "l[b]", "after"]
 
@@ -210,7 +210,7 @@ class TestRetry:
         waits = []
         while play.status == "running":
             before = play.now
-            waits.append(play.tick().due - before)
+            waits.append(play.tick().due.moment - before)
         assert play.performed == ["a", "a#2", "a#3", "a#4", "a#5"]
         for wait, full in zip(waits, (10.0, 20.0, 30.0, 30.0), strict=True):
             assert full * 0.8 <= wait <= full
@@ -227,7 +227,7 @@ class TestRetry:
     def test_the_time_the_other_side_names_is_a_lower_bound(self):
         play = Play(workflow(leaf("a", retry=Retry(retries=1, delay=1.0))), {"a": [HOLD]})
         play.record(e.StepFinished(play.now, "a", 1, "transient", "429", False, {}, 120.0))
-        assert play.tick().due == 1120.0
+        assert play.tick().due.moment == 1120.0
 
     def test_until_repeats_until_it_holds_and_counts_attempts(self):
         play = Play(
