@@ -50,7 +50,7 @@ _DEFAULTS = ("deadline", "assurance", "records", "pipelines")
 _LEVEL = ("after", "to")
 
 _SECRET_KEY = re.compile(r"(?i)(password|passwd|passphrase|secret|token|api[-_]?key|authorization)\Z")
-_PASSWORD_IN_URL = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
+_PASSWORD_IN_URL = re.compile(r"://[^/@\s:?#]*:[^/@\s?#]+@")
 _SSH_KEY = re.compile(r"(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ +[A-Za-z0-9+/=]{16,}( .*)?\Z")
 
 
