@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
 import itertools
@@ -11,7 +12,6 @@ from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
@@ -30,18 +30,24 @@ class Mailbox:
         return "250 OK"
 
 
-def serve(host: str, port: int, folder: Path) -> Controller:
-    """Start a server in a thread; port 0 takes a free one, see ``port``. End it with ``stop()``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    controller = Controller(Mailbox(folder), hostname=host, port=port)
-    controller.start()
-    return controller
+class Server:
+    """An SMTP server in a thread of its own; port 0 takes a free one, ``port`` says which. A context manager."""
 
+    def __init__(self, host: str, port: int, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        mailbox = Mailbox(folder)
+        self._loop = asyncio.new_event_loop()
+        serving = self._loop.create_server(lambda: SMTP(mailbox, loop=self._loop), host, port)
+        self.port: int = self._loop.run_until_complete(serving).sockets[0].getsockname()[1]
+        self._thread = threading.Thread(target=self._loop.run_forever, name="mail", daemon=True)
 
-def port(controller: Controller) -> int:
-    """The port a server listens on."""
-    number: int = controller.server.sockets[0].getsockname()[1]
-    return number
+    def __enter__(self) -> Server:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
 
 
 def messages(folder: Path) -> Iterator[EmailMessage]:
@@ -54,9 +60,9 @@ def messages(folder: Path) -> Iterator[EmailMessage]:
 
 def main() -> None:
     host, port, folder = sys.argv[1:]
-    serve(host, int(port), Path(folder))
-    print("ready", flush=True)
-    threading.Event().wait()
+    with Server(host, int(port), Path(folder)):
+        print("ready", flush=True)
+        threading.Event().wait()
 
 
 if __name__ == "__main__":

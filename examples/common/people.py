@@ -15,7 +15,7 @@ from typing import Any
 from examples.common.changerail import Changerail
 
 LOOK_EVERY = 0.5
-MOMENT = 1.5
+MOMENT = 1.0
 """Seconds: between two looks of a crew at its run, and what it lets pass before it acts, so that the waiting can be seen."""
 
 
@@ -37,7 +37,7 @@ PEOPLE = (
     REQUESTER,
     Person("security-engineer", ("netsec",), "The firewall rule opens ping only"),
     Person("change-manager", ("cab",), "No conflict with other changes"),
-    Person("peer", ("netops",), "The diff is what the request says"),
+    Person("peer", ("netops",), "Read it, and agree"),
     Person("oncall-engineer", ("oncall",)),
     Person("service-owner", ("stakeholders",)),
 )
@@ -99,6 +99,8 @@ class Crew:
                     self._look(step)
         except Exception as error:  # noqa: BLE001 - raised where the crew is dismissed
             self._error = error
+            # Nobody would come any more.
+            self._changerail.ask("cancel", self._run, "-m", f"the crew gave up: {error}")
 
     def _look(self, step: Mapping[str, Any]) -> None:
         path, asked = str(step["path"]), step.get("question")
@@ -123,7 +125,7 @@ class Crew:
 def answer_command(run: str, path: str, person: Person, keys: Path) -> list[str]:
     """The arguments of `changerail` with which ``person`` approves, signed when they have a key."""
     key = keys / person.name
-    signed = ["--sign", str(key)] if key.exists() else []
+    signed = ["--key", str(key)] if key.exists() else []
     return ["answer", run, path, "approve", "--as", person.name, *signed, "-m", person.says]
 
 

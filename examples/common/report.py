@@ -26,12 +26,14 @@ def text(content: str) -> None:
 
 
 def run(changerail: Changerail, stage: Stage, name: str) -> None:
-    """What became of a run: the record, the timeline, the mail, and where everything lies."""
+    """What became of a run: the diff, the record, the timeline, the mail, and where everything lies."""
+    heading("The diff that was reviewed")
+    changerail.run("show", name, "validate", "--artifact", "edge.diff")
     heading("The change record")
     for file in sorted(stage.records.glob("CHG*.json")):
         text(render(json.loads(file.read_text(encoding="utf-8"))))
     heading("The timeline")
-    changerail.run("show", name)
+    changerail.run("show", name, "--timeline")
     heading("The mail")
     for message in mail.messages(stage.mail):
         text(_letter(message))

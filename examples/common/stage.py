@@ -18,7 +18,7 @@ from examples.common.changerail import CHANGE
 from examples.common.intent import BRANCH, make_repository
 from examples.common.people import PEOPLE, REQUESTER, make_keys
 
-WINDOW_OPENS_AFTER = timedelta(seconds=20)
+WINDOW_OPENS_AFTER = timedelta(seconds=40)
 WINDOW_LASTS = timedelta(hours=2)
 
 
@@ -74,6 +74,7 @@ class Stage:
             "intent_ref": BRANCH,
             "build": str(self.home / "build"),
             "backups": str(self.home / "backups"),
+            "look_every": "1s",
         }
         self.variables.write_text(json.dumps({**shared, **place}, indent=2), encoding="utf-8")
 
@@ -84,7 +85,7 @@ class Stage:
             people[person.name] = {
                 "groups": list(person.groups),
                 "mail": person.mail,
-                "notify": f"mailto://{mail_server}?from=changerail@example.net&to={person.mail}",
+                "notify": f"mailto://{mail_server}/?from=changerail@example.net&to={person.mail}",
                 "keys": [key.read_text(encoding="utf-8").strip() for key in self.keys.glob(f"{person.name}.pub")],
             }
         # Whoever runs this asks for the change, and so may not approve it.

@@ -38,6 +38,7 @@ def main() -> int:
     stage = Stage.fresh(CHECKOUT / ".work" / "demo")
     changerail = Changerail(environment(stage.home, stage.project))
     with _neighbours(stage) as work:
+        report.heading("Setting up: a repository of intent, two routers, people with keys, other teams' systems")
         _make_routers(changerail, stage)
         report.heading("The change, as it was committed")
         report.text(show_change(stage.intent))
@@ -56,9 +57,8 @@ def main() -> int:
 @contextlib.contextmanager
 def _neighbours(stage: Stage) -> Iterator[Mapping[str, Callable[[], None]]]:
     """Start the other teams' systems and tell the run where they are. Gives what each team does, by the step that waits for it."""
-    mailbox = mail.serve("127.0.0.1", 0, stage.mail)
-    with Firewall() as firewall, NameServer() as names:
-        stage.write_project(f"127.0.0.1:{mail.port(mailbox)}", INVENTORY)
+    with mail.Server("127.0.0.1", 0, stage.mail) as mailbox, Firewall() as firewall, NameServer() as names:
+        stage.write_project(f"127.0.0.1:{mailbox.port}", INVENTORY)
         stage.write_variables(
             {
                 "routers_folder": str(stage.home / "routers"),
@@ -73,7 +73,6 @@ def _neighbours(stage: Stage) -> Iterator[Mapping[str, Callable[[], None]]]:
                 "change/neighbours-are-ready/dns-record": lambda: names.add(NAME, ADDRESS),
             }
         finally:
-            mailbox.stop()
             firewall.shutdown()
             names.shutdown()
 

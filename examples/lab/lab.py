@@ -34,12 +34,12 @@ def main() -> int:
 def _good() -> int:
     """The change goes through; 0 when it did and the network says so."""
     report.heading("The lab: two FRR routers, bind9, nftables and a mail server in network namespaces")
-    with laboratory() as lab:
+    with laboratory("change") as lab:
         report.heading("The change, as it was committed")
         report.text(show_change(lab.stage.intent))
         report.heading("The run")
-        code = lab.run("change")
-        report.run(lab.changerail, lab.stage, "change")
+        code = lab.run()
+        report.run(lab.changerail, lab.stage, lab.run_id)
         report.heading("What the peer's routing table says")
         report.text(routers.ask(lab.network, "fra1", f"show ip route {PREFIX}"))
         report.heading("A ping across")
@@ -50,11 +50,11 @@ def _good() -> int:
 def _failing() -> int:
     """The change fails its verification; 0 when everything was undone."""
     report.heading("The same change, with the server off its network: it must fail and be rolled back")
-    with laboratory() as lab:
+    with laboratory("failing") as lab:
         before = lab.configurations()
         services.break_server(lab.network)
-        code = lab.run("failing")
-        report.run(lab.changerail, lab.stage, "failing")
+        code = lab.run()
+        report.run(lab.changerail, lab.stage, lab.run_id)
         report.heading("The routers")
         return _undone(lab, before, code)
 

@@ -34,15 +34,19 @@ class Lab:
     stage: Stage
     changerail: Changerail
 
-    def run(self, name: str) -> int:
-        """Run the change under this run id, with people and teams who do their part; give changerail's exit code."""
+    @property
+    def run_id(self) -> str:
+        return self.stage.home.name
+
+    def run(self) -> int:
+        """Run the change, with people and teams who do their part; give changerail's exit code."""
         work = {
             "change/neighbours-are-ready/firewall-rule": functools.partial(services.add_firewall_rule, self.network),
             "change/neighbours-are-ready/dns-record": functools.partial(services.add_dns_record, self.network),
         }
-        with Crew(self.changerail, name, self.stage.keys, work, PEOPLE):
+        with Crew(self.changerail, self.run_id, self.stage.keys, work, PEOPLE):
             return self.changerail.run(
-                *("run", "change.yml", "-i", str(INVENTORY), "-e", f"@{self.stage.variables}", "--run-id", name)
+                *("run", "change.yml", "-i", str(INVENTORY), "-e", f"@{self.stage.variables}", "--run-id", self.run_id)
             )
 
     def configurations(self) -> dict[str, str]:
@@ -51,16 +55,16 @@ class Lab:
 
 
 @contextlib.contextmanager
-def laboratory() -> Iterator[Lab]:
-    """Build a lab from nothing and take it down again, whatever happens. What an earlier one left behind goes first.
+def laboratory(name: str) -> Iterator[Lab]:
+    """Build a lab from nothing, with its files in ``.work/lab/<name>``, and take it down again, whatever happens.
 
-    Raises LabIsBusy while another one of this checkout is up.
+    What an earlier lab left behind goes first. Raises LabIsBusy while another one of this checkout is up.
     """
     os.environ["PATH"] = requirements.search_path()
     network = Network.of_checkout(CHECKOUT)
     with _alone():
         network.remove()
-        stage = Stage.fresh(HOME / "work")
+        stage = Stage.fresh(HOME / name)
         inside_ops = functools.partial(network.inside, "ops")
         try:
             lab = Lab(network, stage, Changerail(environment(stage.home, stage.project), inside_ops))

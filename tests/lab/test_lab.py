@@ -20,7 +20,7 @@ from examples.lab.laboratory import HOME, Lab, LabIsBusy, laboratory
 from examples.lab.topology import Network
 
 LACKING = requirements.missing()
-pytestmark = [pytest.mark.skipif(bool(LACKING), reason=LACKING), pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.skipif(bool(LACKING), reason=LACKING), pytest.mark.timeout(900)]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PREFIX = "203.0.113.0/24"
@@ -29,7 +29,7 @@ PING = ("ping", "-n", "-c", "1", "-W", "2", "203.0.113.1")
 
 @pytest.fixture(scope="class")
 def lab() -> Iterator[Lab]:
-    with laboratory() as built:
+    with laboratory("test") as built:
         yield built
 
 
@@ -37,7 +37,7 @@ def lab() -> Iterator[Lab]:
 def changed(lab: Lab) -> Lab:
     """A lab in which the change has gone through."""
     assert not routers.has_route(lab.network, "fra1", PREFIX)
-    assert lab.run("change") == 0
+    assert lab.run() == 0
     return lab
 
 
@@ -54,7 +54,7 @@ class TestGood:
         assert _recipients(changed) == {"requester@example.net", "service-owner@example.net"}
 
     def test_the_route_is_advertised_only_after_rule_and_record_are_there(self, changed: Lab) -> None:
-        events = _events(changed, "change")
+        events = _events(changed)
         ended = {event["path"]: event["seq"] for event in events if event["event"] == "step_finished"}
         began = {event["path"]: event["seq"] for event in events if event["event"] == "step_started"}
         advertised = began["change/deploy/site[ams]/deploy-to-the-site"]
@@ -63,13 +63,13 @@ class TestGood:
         assert ended["change/deploy/site[fra]/verify-the-site"] < advertised
 
     def test_the_reviewed_diff_is_what_frr_reload_says(self, changed: Lab) -> None:
-        steps = changed.stage.home / "state" / "runs" / "change" / "steps"
+        steps = changed.stage.home / "state" / "runs" / changed.run_id / "steps"
         text = next((steps / "change" / "review-the-diff").rglob("edge.diff")).read_text(encoding="utf-8")
         assert "### ams1\nLines To Add" in text
         assert f"ip prefix-list FROM-AMS1 seq 5 permit {PREFIX}" in text
 
     def test_only_one_lab_of_a_checkout_is_up(self, changed: Lab) -> None:
-        with pytest.raises(LabIsBusy, match="another lab"), laboratory():
+        with pytest.raises(LabIsBusy, match="another lab"), laboratory("second"):
             pytest.fail("two labs are up")
 
 
@@ -78,12 +78,12 @@ class TestFailing:
         before = lab.configurations()
         services.break_server(lab.network)
 
-        assert lab.run("failing") == 1
+        assert lab.run() == 1
 
         assert lab.configurations() == before
         assert not routers.has_route(lab.network, "fra1", PREFIX)
         # The route had really been there: verification came as far as the ping.
-        ended = {event["path"]: event for event in _events(lab, "failing") if event["event"] == "step_finished"}
+        ended = {event["path"]: event for event in _events(lab) if event["event"] == "step_finished"}
         assert ended["change/deploy/site[ams]/deploy-to-the-site"]["failure"] == ""
         assert ended["change/deploy/roll-back"]["changed"]
         record = _record(lab)
@@ -94,7 +94,7 @@ class TestFailing:
 
 def test_a_lab_that_was_killed_is_cleared_away_by_the_next() -> None:
     network = Network.of_checkout(CHECKOUT)
-    journal = HOME / "work" / "state" / "runs" / "change" / "journal.jsonl"
+    journal = HOME / "change" / "state" / "runs" / "change" / "journal.jsonl"
     journal.unlink(missing_ok=True)
     command = [sys.executable, "-m", "examples.lab.lab"]
     with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
@@ -104,7 +104,7 @@ def test_a_lab_that_was_killed_is_cleared_away_by_the_next() -> None:
     left = network.processes()
     assert left
 
-    with laboratory() as lab:
+    with laboratory("test") as lab:
         assert not _alive(left)
         assert routers.established(lab.network, "ams1")
 
@@ -118,8 +118,8 @@ def _record(lab: Lab) -> dict[str, Any]:
     return record
 
 
-def _events(lab: Lab, run: str) -> list[dict[str, Any]]:
-    journal = lab.stage.home / "state" / "runs" / run / "journal.jsonl"
+def _events(lab: Lab) -> list[dict[str, Any]]:
+    journal = lab.stage.home / "state" / "runs" / lab.run_id / "journal.jsonl"
     return [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
 
 
