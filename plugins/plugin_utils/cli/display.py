@@ -30,6 +30,7 @@ _FRAMES_PER_SECOND = 5
 _MARGIN = 1
 """Lines of the terminal that stay free below the picture, for the cursor."""
 _FINAL_HEIGHT = 60
+_SHOW_CURSOR = b"\x1b[?25h\n"
 
 
 class Display(AbstractContextManager["Display"], ABC):
@@ -47,6 +48,9 @@ class Display(AbstractContextManager["Display"], ABC):
     @abstractmethod
     def note(self, text: str) -> None:
         """Tell the user something beside the run; safe to call from a signal handler."""
+
+    def abandon(self) -> None:
+        """The process is about to end at once: leave the terminal as it was; safe to call from a signal handler."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -118,6 +122,9 @@ class Tree(Display):
 
     def note(self, text: str) -> None:
         self._note = text
+
+    def abandon(self) -> None:
+        os.write(self._console.file.fileno(), _SHOW_CURSOR)
 
     def _painted(self) -> Group:
         from rich.console import Group

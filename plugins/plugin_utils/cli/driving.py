@@ -50,6 +50,7 @@ def _stopped_by_signals(stop: threading.Event, folder: RunFolder, shown: Display
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
+            shown.abandon()
             os._exit(128 + number)
         stop.set()
         how = command("resume", short(folder.run))

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ import pytest
 
 CHANGERAIL = str(Path(sys.executable).with_name("changerail"))
 INTERRUPTED = 130
+SHOW_CURSOR = "\x1b[?25h"
 COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9][0-9;]*m")
 ASKS = """
 name: Needs one ümläut
@@ -114,6 +116,21 @@ def test_other_ways_to_stop_it_leave_it_resumable_too(environment: Environment, 
         child.kill(number)
         child.expect_exact("changerail resume chg-1")
         ends_with(child, INTERRUPTED)
+    assert b"interrupted" in piped(environment, tmp_path, "status", "chg-1").stdout
+
+
+def test_a_second_ctrl_c_does_not_wait_for_what_is_under_way(environment: Environment, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        text = f"steps:\n  - netops.changerail.dependency: {{http: {{url: '{url}'}}, until: 'true'}}\n"
+        with on_terminal(environment, tmp_path, "run", workflow(tmp_path, text), "--run-id", "chg-1") as child:
+            connection, _address = silent.accept()
+            with connection:
+                child.sendintr()
+                child.expect_exact("Ctrl-C again: at once")
+                child.sendintr()
+                child.expect_exact(SHOW_CURSOR)
+                ends_with(child, INTERRUPTED)
     assert b"interrupted" in piped(environment, tmp_path, "status", "chg-1").stdout
 
 
