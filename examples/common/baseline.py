@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from examples.common.stage import Stage
 
 def render_baseline(changerail: Changerail, stage: Stage, inventory: Path) -> None:
     """Write ``<router>.conf`` for every router into ``stage.baseline``. The run's variables must have been written."""
-    variables = f"intent_ref=main build={stage.baseline}"
+    variables = json.dumps({"intent_ref": "main", "build": str(stage.baseline)})
     command = [
         *(str(PROGRAMS / "ansible-playbook"), "-i", str(inventory), str(CHANGE / "playbooks" / "render.yml")),
         *("-e", f"@{stage.variables}", "-e", variables),

@@ -70,7 +70,8 @@ class Stage:
     def write_variables(self, place: Mapping[str, Any]) -> None:
         """The extra variables of the run: what ``place`` adds to those that the demo and the lab share."""
         shared = {
-            "intent_repo": str(self.intent),
+            # As a URL, because Ansible's git module splits a path at its blanks.
+            "intent_repo": self.intent.as_uri(),
             "intent_ref": BRANCH,
             "build": str(self.home / "build"),
             "backups": str(self.home / "backups"),
