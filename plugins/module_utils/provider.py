@@ -171,6 +171,46 @@ class RecordProvider(ABC):
         return {name: value for name, value in fields.items() if record.fields.get(name) != value}
 
 
+TASK_END_STATES = ("closed", "canceled")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of a change record. ``state`` is "pending", "open", "in_progress", "closed" or "canceled"; ``fields`` as in ``Record``."""
+
+    sys_id: str
+    number: str
+    state: str
+    url: str
+    fields: Mapping[str, JSON]
+
+
+class TaskProvider(ABC):
+    """The tasks of change records in one system, with the settings of one ``Context``."""
+
+    interval: float = 30.0
+
+    @abstractmethod
+    def find(self, record: Record, correlation: str) -> Sequence[Task]:
+        """The record's tasks that carry this correlation id, oldest first."""
+
+    @abstractmethod
+    def read(self, reference: str) -> Task:
+        """The task with this number or sys_id. Raises OperationError when there is none."""
+
+    @abstractmethod
+    def create(self, record: Record, fields: Mapping[str, JSON], correlation: str) -> Task:
+        """Open a task of the record."""
+
+    @abstractmethod
+    def update(self, task: Task, fields: Mapping[str, JSON]) -> Task:
+        """Write these fields, ``state`` among them, and return the task as it is now."""
+
+    @abstractmethod
+    def differences(self, task: Task, fields: Mapping[str, JSON]) -> dict[str, JSON]:
+        """Those of ``fields`` which the task does not have yet."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One job of a pipeline; ``status`` as the system calls it."""
@@ -283,6 +323,7 @@ class Provider:
     records: Callable[[Context], RecordProvider] | None = None
     pipelines: Callable[[Context], PipelineProvider] | None = None
     approvals: Callable[[Context], ApprovalProvider] | None = None
+    tasks: Callable[[Context], TaskProvider] | None = None
 
 
 def chosen(name: str | None, kind: str, context: Context) -> str:
@@ -315,6 +356,14 @@ def approvals(name: str, context: Context) -> ApprovalProvider:
     part = _provider(name).approvals
     if part is None:
         raise OperationError(f"provider {name}: nothing is approved there but change records; name one by its number")
+    return part(context)
+
+
+def tasks(name: str, context: Context) -> TaskProvider:
+    """The change tasks of the provider called ``name``. Raises OperationError when it has none."""
+    part = _provider(name).tasks
+    if part is None:
+        raise OperationError(f"provider {name}: it has no change tasks")
     return part(context)
 
 

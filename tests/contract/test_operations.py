@@ -11,7 +11,7 @@ import pytest
 from contract import cases
 from contract.cases import SECRET, Case, Maker, plain
 from contract.crash import die_at, lines_of
-from contract.twins import GitLabPipelineCase, ServiceNowRecordCase
+from contract.twins import GitLabPipelineCase, ServiceNowRecordCase, ServiceNowTaskCase
 
 from ansible_collections.netops.changerail.plugins.module_utils.arguments import validated
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, OperationError
@@ -21,6 +21,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.operation import
 CASES = {
     **cases.CASES,
     "change_record-servicenow": plain(ServiceNowRecordCase),
+    "change_task-servicenow": plain(ServiceNowTaskCase),
     "pipeline-gitlab": plain(GitLabPipelineCase),
 }
 CRASHES = 20

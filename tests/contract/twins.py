@@ -15,7 +15,7 @@ from support.calls import call, eventually
 from support.repository import make
 from support.servicenow import Person
 
-from ansible_collections.netops.changerail.plugins.module_utils.operation import Call
+from ansible_collections.netops.changerail.plugins.module_utils.operation import Call, Outcome, Waiting
 from ansible_collections.netops.changerail.plugins.module_utils.provider import correlation_id
 from ansible_collections.netops.changerail.tests.twins.gitlab.access import TOKEN
 from ansible_collections.netops.changerail.tests.twins.kit.start import Running, running
@@ -85,6 +85,51 @@ class ServiceNowRecordCase(TwinCase):
 
     def lose_next_answer(self) -> None:
         servicenow().fault("cut_after", method="POST", path="/change/")
+
+
+class ServiceNowTaskCase(ServiceNowRecordCase):
+    """A task under a record of its own; the record is opened when the case is first asked for its options."""
+
+    name = "change_task"
+    bad = (
+        ({"provider": "servicenow", "record": "CHG0000000", "short_description": "x"}, "CHG0000000"),
+        ({"task": {}}, "number"),
+    )
+
+    def args(self) -> dict[str, Any]:
+        return {
+            "provider": "servicenow",
+            "record": self._record(),
+            "short_description": "Call the customer",
+            "wait_for": "closed",
+        }
+
+    def effects(self) -> int:
+        return len(self._tasks())
+
+    def let_finish(self) -> None:
+        for row in self._tasks():
+            Person(servicenow()).set(
+                row["sys_id"], "change_task", state="3", close_code="successful", close_notes="done"
+            )
+
+    def finish(self, made: Call, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, Waiting):
+            eventually(self._tasks)
+        return super().finish(made, outcome)
+
+    def lose_next_answer(self) -> None:
+        servicenow().fault("cut_after", method="POST", path="/task")
+
+    def _tasks(self) -> list[dict[str, Any]]:
+        return Person(servicenow()).rows("change_task", f"change_request.number={self._record()}")
+
+    def _record(self) -> str:
+        """The number of this case's record."""
+        known = self.folder / "record"
+        if not known.exists():
+            known.write_text(Person(servicenow()).open_change())
+        return known.read_text()
 
 
 class GitLabPipelineCase(TwinCase):

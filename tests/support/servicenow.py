@@ -36,6 +36,12 @@ class Person:
         url = f"{self._url}/api/sn_chg_rest/v1/change/{sys_id}/approvals"
         return self._session.patch(url, json={"state": state, "comments": comments}, timeout=TIMEOUT).status_code == 200
 
+    def open_change(self) -> str:
+        """The number of a new change."""
+        values = {"short_description": "Advertise a prefix", "type": "normal"}
+        reply = self._session.post(f"{self._url}/api/now/table/change_request", json=values, timeout=TIMEOUT)
+        return str(reply.json()["result"]["number"])
+
     def add_task(self, sys_id: str, title: str) -> str:
         url = f"{self._url}/api/sn_chg_rest/v1/change/{sys_id}/task"
         reply = self._session.post(url, json={"short_description": title}, timeout=TIMEOUT)

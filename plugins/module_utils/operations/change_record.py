@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import OperationError
@@ -40,6 +39,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.provider import 
     next_state,
     records,
 )
+from ansible_collections.netops.changerail.plugins.module_utils.record_options import reference_of, utc
 
 PLAIN_FIELDS = (
     "type",
@@ -163,14 +163,8 @@ OPERATION = ChangeRecord()
 def _addressed(call: Call) -> tuple[str, str | None]:
     """The provider's name and the number or sys_id of the record that ``record`` names, None when one shall be opened."""
     record, given = call.args["record"], call.args["provider"]
-    reference = None if record is None else str(record)
-    if isinstance(record, Mapping):
-        if "number" not in record:
-            raise OperationError(
-                "record: expected a record's number or the registered result of a change_record step; this mapping has no 'number'"
-            )
-        given, reference = given or record.get("provider"), str(record.get("sys_id") or record["number"])
-    return chosen(given, "records", call.context), reference
+    said, reference = (None, None) if record is None else reference_of("record", record)
+    return chosen(given or said, "records", call.context), reference
 
 
 def _wanted(call: Call) -> _Wanted:
@@ -182,7 +176,7 @@ def _wanted(call: Call) -> _Wanted:
             f"fields: {', '.join(misplaced)}: these are options of their own or set by the record system"
         )
     fields = {name: args[name] for name in PLAIN_FIELDS if args[name] is not None}
-    fields |= {name: _utc(name, args[name]) for name in DATE_FIELDS if args[name] is not None}
+    fields |= {name: utc(name, args[name]) for name in DATE_FIELDS if args[name] is not None}
     if fields.get("start_date", "") > fields.get("end_date", "9"):
         raise OperationError(f"end_date {args['end_date']!r} is before start_date {args['start_date']!r}")
     evidence = call.context.evidence() if args["evidence"] and not call.context.check else ()
@@ -202,17 +196,6 @@ def _wanted(call: Call) -> _Wanted:
 def _marker(context: Context, note: str) -> str:
     """Tells this step's note from others: the same text again is the same note, whatever the attempt."""
     return f"[changerail {correlation_id(context)} {hashlib.sha256(note.encode()).hexdigest()[:8]}]"
-
-
-def _utc(name: str, text: str) -> str:
-    """A date as records carry it: ``YYYY-MM-DD HH:MM:SS`` in UTC. A time without a zone is UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise OperationError(
-            f"{name}: {text!r} is no date and time; expected one such as '2030-01-31 22:00:00' (UTC) or '2030-01-31T22:00+01:00'"
-        ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _closing_notes(run: str, evidence: Sequence[Artifact]) -> str:

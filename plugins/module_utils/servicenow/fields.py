@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import OperationError
@@ -26,20 +25,8 @@ RENAMED: Mapping[str, str] = {"hold_reason": "on_hold_reason"}
 """Option → column, where they differ."""
 
 
-@dataclass(frozen=True)
-class Reference:
-    """A column that refers to a record of ``table``, which people name by one of ``names``."""
-
-    table: str
-    names: Sequence[str]
-    what: str
-
-
-REFERENCES: Mapping[str, Reference] = {
-    "assignment_group": Reference("sys_user_group", ("name",), "group"),
-    "requested_by": Reference("sys_user", ("user_name", "email", "name"), "user"),
-    "cmdb_ci": Reference("cmdb_ci", ("name",), "configuration item"),
-}
+REFERENCES = ("assignment_group", "requested_by", "cmdb_ci")
+"""Columns that refer to another record: people give and see its name."""
 TEMPLATE_COLUMN = "std_change_producer_version"
 APPROVALS = ("not requested", "requested", "approved", "rejected")
 _APPROVAL_STATES: Mapping[str, str] = {

@@ -39,6 +39,7 @@ GRANTS = ("password", "refresh_token", "client_credentials")
 EARLY = 60.0
 """Seconds before its end at which a token is renewed."""
 _TOKEN_PATH = "oauth_token.do"
+_INTERVAL = 30.0
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,11 @@ def login(context: Context) -> Login:
         "provider servicenow: no credentials; set username and password, client_id and client_secret, api_key, token or client_cert in "
         "connections.servicenow of changerail.yml, or the environment variables SN_USERNAME and SN_PASSWORD (and their like)"
     )
+
+
+def interval(context: Context) -> float:
+    """Seconds between two looks at the same record: ``connections.servicenow.interval``."""
+    return float((context.connections.get("servicenow") or {}).get("interval") or _INTERVAL)
 
 
 def _settings(context: Context) -> dict[str, JSON]:

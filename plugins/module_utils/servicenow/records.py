@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -36,10 +35,9 @@ from ansible_collections.netops.changerail.plugins.module_utils.servicenow.api i
     Row,
 )
 from ansible_collections.netops.changerail.plugins.module_utils.servicenow.fields import raw, shown
-from ansible_collections.netops.changerail.plugins.module_utils.servicenow.login import login
+from ansible_collections.netops.changerail.plugins.module_utils.servicenow.login import interval, login
+from ansible_collections.netops.changerail.plugins.module_utils.servicenow.names import Names, has, is_sys_id
 
-_SYS_ID = re.compile(r"[0-9a-f]{32}\Z")
-_INTERVAL = 30.0
 _APPROVAL_FIELDS = (
     "sys_id", "state", "approver", "group", "comments", "sys_updated_on", "sysapproval", "document_id",
 )  # fmt: skip
@@ -63,22 +61,22 @@ class ServiceNowRecords(RecordProvider):
         self._url = way_in.peer.url.rstrip("/")
         self._api = Api(way_in)
         self._people: Mapping[str, Mapping[str, JSON]] = context.settings.get("people") or {}
-        self.interval = float((context.connections.get("servicenow") or {}).get("interval") or _INTERVAL)
-        # What was read last, with the stored value beside the shown one, and whom or what a name stands for.
+        self._names = Names(self._api, self._url)
+        self.interval = interval(context)
+        # What was read last, with the stored value beside the shown one.
         self._rows: dict[str, Row] = {}
-        self._named: dict[tuple[str, str], str] = {}
         self._has_change_api = True
 
     def find(self, correlation: str) -> Sequence[Record]:
         query = f"correlation_id={correlation}^ORDERBYsys_created_on"
-        rows = self._api.rows("change_request", query, _has("correlation_id", correlation))
+        rows = self._api.rows("change_request", query, has("correlation_id", correlation))
         return [self._record(row) for row in rows]
 
     def read(self, reference: str) -> Record:
-        column = "sys_id" if _SYS_ID.match(reference) else "number"
+        column = "sys_id" if is_sys_id(reference) else "number"
         if "^" in reference:
             raise OperationError(f"change record {reference!r}: this is neither a number nor a sys_id")
-        rows = self._api.rows("change_request", f"{column}={reference}", _has(column, reference))
+        rows = self._api.rows("change_request", f"{column}={reference}", has(column, reference))
         if not rows:
             raise OperationError(
                 f"change record {reference!r}: {self._url} has none of that {column}, or hides it from this account"
@@ -89,7 +87,7 @@ class ServiceNowRecords(RecordProvider):
         """The user of that user_name, mail or name; the mail the project file has for the person counts too."""
         mail = str((self._people.get(name) or {}).get("mail") or "")
         for text in filter(None, (name, mail)):
-            if "^" not in text and self._look_up("requested_by", text):
+            if "^" not in text and self._names.look_up("requested_by", text):
                 return text
         return None
 
@@ -206,10 +204,10 @@ class ServiceNowRecords(RecordProvider):
         column, wanted = columns.column_of(option), columns.to_column(option, value)
         if wanted in (raw(row, column), shown(row, column)):
             return True
-        return option in columns.REFERENCES and self._resolved(option, str(value)) == raw(row, column)
+        return option in columns.REFERENCES and self._names.resolved(option, str(value)) == raw(row, column)
 
     def _affected(self, sys_id: str) -> set[str]:
-        rows = self._api.rows("task_ci", f"task={sys_id}", _has("task", sys_id))
+        rows = self._api.rows("task_ci", f"task={sys_id}", has("task", sys_id))
         return {raw(row, "ci_item") for row in rows}
 
     def _digest(self, sys_id: str) -> str:
@@ -266,7 +264,7 @@ class ServiceNowRecords(RecordProvider):
         return f"the condition {', '.join(repr(name) for name in unmet)} is not met{detail}"
 
     def _open_tasks(self, sys_id: str) -> list[str]:
-        rows = self._api.rows("change_task", f"change_request={sys_id}", _has("change_request", sys_id))
+        rows = self._api.rows("change_task", f"change_request={sys_id}", has("change_request", sys_id))
         return [
             f"{raw(row, 'number')} {raw(row, 'short_description')}" for row in rows if raw(row, "state") in _OPEN_TASKS
         ]
@@ -306,35 +304,9 @@ class ServiceNowRecords(RecordProvider):
                 continue
             text = columns.to_column(option, value)
             document[columns.column_of(option)] = (
-                self._resolved(option, text) if option in columns.REFERENCES and text else text
+                self._names.resolved(option, text) if option in columns.REFERENCES and text else text
             )
         return document
-
-    def _resolved(self, option: str, text: str) -> str:
-        """The sys_id of what people call ``text``."""
-        found = text if _SYS_ID.match(text) else self._look_up(option, text)
-        if not found:
-            reference = columns.REFERENCES[option]
-            raise OperationError(
-                f"{option}: {self._url} has no {reference.what} {text!r} (table {reference.table}), or hides it from this account"
-            )
-        return found
-
-    def _look_up(self, option: str, text: str) -> str:
-        """The sys_id of the one record with that name, "" when there is none."""
-        if (option, text) in self._named:
-            return self._named[option, text]
-        reference = columns.REFERENCES[option]
-        for name in reference.names if "^" not in text else ():
-            rows = self._api.rows(reference.table, f"{name}={text}", _has(name, text), ("sys_id", name))
-            if len(rows) > 1:
-                raise OperationError(
-                    f"{option}: {self._url} has {len(rows)} of the {name} {text!r}; give the sys_id of one"
-                )
-            if rows:
-                self._named[option, text] = raw(rows[0], "sys_id")
-                return self._named[option, text]
-        return ""
 
     def _created(self, kind: str, template: str, document: Mapping[str, str]) -> Mapping[str, JSON]:
         version = self._template(template) if kind == "standard" else ""
@@ -348,9 +320,9 @@ class ServiceNowRecords(RecordProvider):
         return dict(self._api.write("POST", f"{TABLE}/change_request", {**document, **more, "type": kind}))
 
     def _template(self, name: str) -> str:
-        if _SYS_ID.match(name):
+        if is_sys_id(name):
             return name
-        rows = self._api.rows("std_change_record_producer", f"name={name}", _has("name", name), ("sys_id", "name"))
+        rows = self._api.rows("std_change_record_producer", f"name={name}", has("name", name), ("sys_id", "name"))
         if len(rows) != 1:
             raise OperationError(
                 f"template {name!r}: {self._url} has {len(rows)} published templates of that name; expected one"
@@ -392,12 +364,7 @@ class ServiceNowRecords(RecordProvider):
             raise OperationError("affected_cis: ServiceNow has taken them and has not associated them yet", TRANSIENT)
 
     def _resolved_cis(self, names: JSON) -> list[str]:
-        return [self._resolved("cmdb_ci", str(name)) for name in names]
-
-
-def _has(column: str, value: str) -> Callable[[Row], bool]:
-    """Tells rows with this value from those the platform adds when it does not understand a query."""
-    return lambda row: raw(row, column) == value
+        return [self._names.resolved("cmdb_ci", str(name)) for name in names]
 
 
 def _plain(value: JSON) -> str:
