@@ -43,14 +43,16 @@ def policy(step: Step, entry: Mapping[str, Any]) -> Retry:
 def next_delay(rules: Retry, attempt: int, key: str, retry_after: float | None) -> float | None:
     """Seconds to wait before the attempt after ``attempt``; None when there is none left.
 
-    Exponential with a ceiling; with backoff the wait is spread by up to a fifth, the same for the same ``key``.
+    Exponential with a ceiling, which bounds what the delay grows to and not the delay as written; with backoff the wait is spread by up to a fifth,
+    the same for the same ``key``.
     A time the other side named (``retry_after``) is a lower bound, the ceiling holds for it too.
     """
     if attempt > int(rules.retries):
         return None
-    ceiling = float(rules.max_delay)
+    delay = float(rules.delay)
+    ceiling = max(delay, float(rules.max_delay))
     backoff = float(rules.backoff)
-    wait = min(ceiling, float(rules.delay) * _power(backoff, attempt - 1, ceiling))
+    wait = min(ceiling, delay * _power(backoff, attempt - 1, ceiling))
     if backoff > 1:
         share = int.from_bytes(hashlib.sha256(f"{key}#{attempt}".encode()).digest()[:4], "big") / 2**32
         wait *= 1 - _JITTER * share

@@ -46,6 +46,7 @@ class Surroundings:
     """What every operation of a run is given beside its options; the same for all steps.
 
     ``options`` are those of ``RunStarted``; ``connections`` and ``settings`` as ``Context`` has them; ``evidence`` collects the run's evidence.
+    ``clock`` is the wall clock, by which points in time are judged; ``steady`` is for lengths of time: it does not jump while this engine runs.
     """
 
     folder: RunFolder
@@ -57,6 +58,7 @@ class Surroundings:
     settings: Mapping[str, Any]
     environment: Mapping[str, str]
     clock: Callable[[], float]
+    steady: Callable[[], float]
     evidence: Callable[[], Sequence[Artifact]]
     observe_step: Callable[[str, str], Mapping[str, Any] | None]
 
@@ -274,8 +276,9 @@ class Preparer:
 
     def _context(self, snapshot: Snapshot, action: str) -> Context:
         around = self._around
-        # What the engine does itself leaves no files.
-        folder_of = around.folder.step_place if action in _BUILTINS else around.folder.step
+        # What the engine does itself leaves no files and knows no points in time.
+        own = action in _BUILTINS
+        folder_of = around.folder.step_place if own else around.folder.step
         return Context(
             key=f"{around.folder.run}/{snapshot.path}/{snapshot.attempt}",
             run=around.folder.run,
@@ -288,7 +291,7 @@ class Preparer:
             connections=around.connections(),
             settings=around.settings,
             environment=around.environment,
-            clock=around.clock,
+            clock=around.steady if own else around.clock,
             evidence=around.evidence,
             observe_step=around.observe_step,
         )

@@ -231,6 +231,7 @@ def _engine(loop: Loop, folder: RunFolder, workflow: Workflow, around: Surround)
         settings=settings,
         environment=around.environment,
         clock=around.clock.now,
+        steady=around.clock.steady(),
         evidence=lambda: around.evidence(folder),
         observe_step=lambda run, step: observe_step(state, run, step),
     )

@@ -19,6 +19,11 @@ class Clock:
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
 
+    def steady(self) -> Callable[[], float]:
+        """A clock that agrees with ``now`` at this moment and never jumps."""
+        began = self.now() - self.monotonic()
+        return lambda: began + self.monotonic()
+
 
 class Timers:
     """Actions with the moment they are due, by the monotonic clock. Nothing is ever taken out early: an action checks whether it is still wanted."""

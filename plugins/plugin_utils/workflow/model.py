@@ -48,7 +48,7 @@ class Retry:
     """How a failed attempt is repeated. Seconds; each value may be a template and is then evaluated when the step is entered.
 
     ``retries`` counts the attempts after the first. ``retry_on`` holds failure classes.
-    The wait before retry n is ``min(max_delay, delay * backoff ** (n - 1))``, spread by jitter when backoff is over 1.
+    The wait before retry n is ``min(max(max_delay, delay), delay * backoff ** (n - 1))``, spread by jitter when backoff is over 1.
     """
 
     retries: int | str = 0

@@ -3,79 +3,21 @@
 from __future__ import annotations
 
 import getpass
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from support.calls import eventually
+from support.runs import PATIENCE, Bench
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import JournalDamaged, RunIsHeld, StorageError
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import events as e
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import (
     Surround,
     collect,
-    create,
-    drive,
     os_requester,
 )
-from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file import FileJournal, holder, read
-from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import StateFolder
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.answering import answer_item, cancel_item
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file import FileJournal, holder
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.answering import cancel_item
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import put
-from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load
-
-PATIENCE = 20.0
-
-
-class Bench:
-    """A workflow, its world and its runs."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.world = folder / "world"
-        self.world.mkdir()
-        self.state = StateFolder(folder / "state")
-        self.environment: dict[str, str] = {}
-
-    def create(self, text: str, run: str = "run-1", variables=None, **options):
-        path = self.folder / "change.yml"
-        path.write_text(text, encoding="utf-8")
-        names = {"world": str(self.world), **(variables or {})}
-        requester = {"name": "the requester", "assurance": "os_user", "os_user": "somebody-else"}
-        return create(
-            load(path, names.keys()), state=self.state, variables=names, options=options, requester=requester, run=run
-        )
-
-    def drive(self, folder, **keywords):
-        return drive(folder, Surround(environment=self.environment), **keywords)
-
-    def run(self, text: str, **keywords):
-        folder = self.create(text, **keywords)
-        return self.drive(folder), self.events(folder)
-
-    def events(self, folder, kind=None):
-        found = [record.event for record in read(folder.journal)]
-        return found if kind is None else [event for event in found if isinstance(event, kind)]
-
-    def log(self) -> list[str]:
-        path = self.world / "log"
-        return path.read_text().splitlines() if path.exists() else []
-
-    def background(self, folder, **keywords):
-        """Drive in a thread; gives the future and the event that stops the engine."""
-        stop = threading.Event()
-        pool = ThreadPoolExecutor(1)
-        future = pool.submit(self.drive, folder, stop=stop, **keywords)
-        pool.shutdown(wait=False)
-        return future, stop
-
-    def answer(self, folder, choice: str, path: str = "ask", comment: str = "", question: str | None = None):
-        asked = [
-            event.question for event in self.events(folder) if getattr(event, "question", None) and event.path == path
-        ]
-        item = answer_item(folder.run, path, question or asked[-1]["id"], choice, comment, "", 1_000_000.0)
-        return put(folder, item)
 
 
 @pytest.fixture

@@ -216,6 +216,10 @@ class TestRetry:
             assert full * 0.8 <= wait <= full
         assert play.status == "failed"
 
+    def test_the_ceiling_does_not_cut_the_delay_as_written(self):
+        play = Play(workflow(leaf("a", retry=Retry(retries=1, delay=3600.0))), {"a": ["transient"]})
+        assert play.tick().due == c.Due(4600.0, 3600.0)
+
     @pytest.mark.parametrize("failure", ["failed", "rejected", "timeout", "cancelled"])
     def test_other_failures_are_not_retried_by_default(self, failure):
         assert Play(workflow(leaf("a", retry=Retry(retries=3))), {"a": [failure]}).performed == ["a"]
