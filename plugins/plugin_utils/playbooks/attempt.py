@@ -17,7 +17,6 @@ The attempt's folder is a private data directory of ansible-runner::
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -89,7 +88,7 @@ class Attempt:
 
     def stage(self) -> Stage:
         """How far the attempt has come. The lock is looked at first: the outcome is written before it is let go."""
-        if _is_held(self.folder / "lock"):
+        if supervisor.is_locked(str(self.folder / "lock")):
             return Stage.RUNNING
         if self.outcome():
             return Stage.OVER
@@ -102,35 +101,20 @@ class Attempt:
         """Hold the lock while the block runs and yield its file descriptor, to be handed to a supervisor; None when somebody has it."""
         descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            yield descriptor if _take(descriptor) else None
+            yield descriptor if supervisor.take_lock(descriptor) else None
         finally:
             os.close(descriptor)
+
+    def forget_variables(self) -> None:
+        """Remove the playbook's variables from the disk; for an attempt that will not read them any more."""
+        self.extra_vars.unlink(missing_ok=True)
 
     def _playbook_lives(self) -> bool:
         # The lock tells exactly: the playbook and its workers share it, jobs that they left behind (async) do not.
         # Before the callback has written its first line the lock may not be taken yet, but there is no such job either.
         if self.events.exists() and self.events.stat().st_size:
-            return _is_held(self.events)
+            return supervisor.is_locked(str(self.events))
         return bool(processes.carriers(self.job()["marker"]))
-
-
-def _is_held(path: Path) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        return not _take(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _take(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _read(path: Path) -> dict[str, Any]:

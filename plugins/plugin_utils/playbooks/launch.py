@@ -90,8 +90,12 @@ def launch(attempt: Attempt, work: Work, context: Context, lock: int) -> None:
         "extra_vars": str(attempt.extra_vars),
         "artifacts": str(attempt.artifacts),
     }
-    write_json(attempt.folder / supervisor.JOB, job)
-    _spawn(attempt, environment, lock)
+    try:
+        write_json(attempt.folder / supervisor.JOB, job)
+        _spawn(attempt, environment, lock)
+    except BaseException:
+        attempt.forget_variables()
+        raise
 
 
 def _prepare(attempt: Attempt, work: Work, environment: Mapping[str, str]) -> list[str]:

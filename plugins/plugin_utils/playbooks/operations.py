@@ -43,7 +43,9 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.playbooks.story 
 from ansible_collections.netops.changerail.plugins.plugin_utils.playbooks.variables import author_as_json
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.actions import PLAYBOOK_OPTIONS
 
-# Looked at again after this part of the time it has run already, so that the end is noticed late by little.
+# Seconds. No ansible-playbook ends sooner than the first look; later ones come after a part of the time that it has run
+# already, so that the end is noticed late by little.
+_FIRST_LOOK = 0.3
 _LATENESS = 0.03
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.03, 1.0
 _STOP_LIMIT = processes.GRACE + 15.0
@@ -78,16 +80,15 @@ class _Supervised(Operation):
             return _waiting(call, handle, "is running")
         if stage is Stage.ORPHANED:
             return _waiting(call, handle, "is running on although its supervisor was killed")
-        if stage is Stage.FRESH:
-            return _nothing_ran(attempt)
-        attempt.extra_vars.unlink(missing_ok=True)
-        return outcome_of(attempt, self._result)
+        attempt.forget_variables()
+        return _nothing_ran(attempt) if stage is Stage.FRESH else outcome_of(attempt, self._result)
 
     def cancel(self, call: Call, handle: Mapping[str, JSON]) -> Outcome:
         """Takes up to 35 s: the playbook is given time to end by itself before what is left of it is killed."""
         attempt = Attempt(call.context.folder.absolute())
         stage = attempt.stage()
         if stage is Stage.FRESH:
+            attempt.forget_variables()
             return Failed(CANCELLED, "nothing was run")
         if stage is Stage.RUNNING:
             _stop_through_supervisor(attempt)
@@ -170,8 +171,9 @@ def _handle(call: Call, attempt: Attempt) -> dict[str, JSON]:
 
 
 def _waiting(call: Call, handle: Mapping[str, JSON], state: str) -> Waiting:
-    after = (call.context.clock() - handle["began"]) * _LATENESS
-    return Waiting(handle, min(max(after, _SHORTEST_WAIT), _LONGEST_WAIT), f"{handle['name']} {state}")
+    age = call.context.clock() - handle["began"]
+    after = min(max(_FIRST_LOOK - age, age * _LATENESS, _SHORTEST_WAIT), _LONGEST_WAIT)
+    return Waiting(handle, after, f"{handle['name']} {state}")
 
 
 def _nothing_ran(attempt: Attempt) -> Failed:
@@ -219,6 +221,8 @@ def _playbook(call: Call) -> str:
 def _common(call: Call) -> dict[str, Any]:
     """What is the same for a playbook and a module."""
     args, base = call.args, call.context.base.absolute()
+    if not base.is_dir():
+        raise OperationError(f"{base}: no such folder; expected the one in which the workflow lies")
     flags: list[str] = []
     for path in args.get("vault_password_files") or ():
         flags += ["--vault-password-file", str(base / path)]

@@ -46,7 +46,12 @@ def outcome_of(attempt: Attempt, shape: Shape) -> Done | Failed:
 
 
 def playbook_result(story: Story, rc: int | None) -> dict[str, Any]:
-    """``stats`` is what set_stats collected for the run, ``host_stats`` what it collected by host, ``hosts`` the counts of each host."""
+    """What ``register`` gives of a playbook, beside ``artifacts``.
+
+    ``rc`` is the exit code, ``changed`` whether any host changed, ``stats`` what set_stats collected for the run (``result.stats.NAME``),
+    ``host_stats`` what it collected by host. ``hosts`` holds each host's ok, changed, failures, unreachable, skipped, rescued and ignored,
+    ``failed_tasks`` a mapping of ``host``, ``task`` and ``msg`` for each failure that was neither ignored nor rescued.
+    """
     custom = dict(story.custom or {})
     hosts = story.hosts or {}
     failures = story.final_failures()

@@ -133,7 +133,8 @@ class _Teller:
             for place, state in ((finished, True), (in_flight, False)):
                 names = tuple(host for host, done in hosts.items() if done is state)
                 if names:
-                    place[name] = place.get(name, ()) + names
+                    # Tasks of one name count as one, at the place of the latest.
+                    place[name] = tuple(dict.fromkeys(place.pop(name, ()) + names))
         return Story(
             tuple(self._trouble), self._last, finished, in_flight, tuple(self._empty), tuple(self._diffs),
             self._stats.get("hosts"), self._stats.get("custom"),

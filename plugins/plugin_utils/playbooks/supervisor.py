@@ -13,6 +13,7 @@ Imports the standard library only, and little of it: every playbook pays for thi
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -29,11 +30,15 @@ OUTCOME = "outcome.json"
 # Names of ansible-runner's for the files of a finished run, in the folder of its artifacts.
 STATUS = "status"
 RETURN_CODE = "rc"
+_LOOK_EVERY = 0.1
 
 
 def main(folder: str, lock: int) -> None:
     """Run the job that lies in ``folder``; ``lock`` is the inherited file descriptor that holds the attempt's lock."""
     os.set_inheritable(lock, False)
+    # An engine in the background of a script ignores SIGINT. The playbook would inherit that, and not be interrupted by a cancel.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     wake = _wake_on(signal.SIGTERM, signal.SIGCHLD)
     with open(os.path.join(folder, JOB), encoding="utf-8") as file:
         job = json.load(file)
@@ -66,12 +71,34 @@ def _run(job: dict[str, Any], wake: int) -> dict[str, Any]:
         return {**ending, "error": str(error)}
     finally:
         os.close(output)
-    while playbook.poll() is None:
-        select.select([wake], [], [])
-        if signal.SIGTERM in os.read(wake, 64) and not ending["cancelled"]:
+    # A worker that outlives ansible-playbook still changes something: it is not over before that one is.
+    while playbook.poll() is None or is_locked(job["events"]):
+        ready, _, _ = select.select([wake], [], [], None if playbook.returncode is None else _LOOK_EVERY)
+        if ready and signal.SIGTERM in os.read(wake, 64) and not ending["cancelled"]:
             ending["cancelled"] = True
             ending["killed"] = processes.stop(job["marker"], [playbook.pid], processes.GRACE)
     return {**ending, "rc": playbook.returncode}
+
+
+def is_locked(path: str) -> bool:
+    """Whether somebody holds a lock on the file; not when there is no file."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        return not take_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def take_lock(descriptor: int) -> bool:
+    """Lock the open file, which holds until its last descriptor is closed; whether nobody else has a lock on it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _wake_on(*numbers: int) -> int:

@@ -15,6 +15,8 @@ from ansible_collections.netops.changerail.plugins.module_utils.operation import
 from ansible_collections.netops.changerail.plugins.plugin_utils.playbooks.operations import MODULE, PLAYBOOK
 
 LIMIT = 60.0
+# Fewer processes for each module.
+QUICK = {"ANSIBLE_PIPELINING": "true"}
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,13 @@ class Project:
     def playbook(self, playbook: str, *, attempt: int = 1, **options: Any) -> Call:
         options.setdefault("inventory", ["inventory"])
         context = {name: options.pop(name) for name in ("check", "environment") if name in options}
-        context.setdefault("environment", dict(os.environ))
+        context["environment"] = {**os.environ, **QUICK, **context.get("environment", {})}
         return call(PLAYBOOK, self.folder, {"playbook": playbook, **options}, attempt=attempt, **context)
 
     def module(self, module: str, args: Any = None, **options: Any) -> Call:
-        context = {"environment": dict(os.environ)}
-        return call(MODULE, self.folder, {"module": module, "args": args, **options}, **context)
+        return call(
+            MODULE, self.folder, {"module": module, "args": args, **options}, environment={**os.environ, **QUICK}
+        )
 
     def run(self, playbook: str, **options: Any) -> Done | Failed:
         """The outcome of a playbook run to its end."""

@@ -65,6 +65,20 @@ def test_cancel_works_without_the_supervisor(project: Any, tmp_path: Path) -> No
     assert PLAYBOOK.start(made) == outcome
 
 
+def test_cancel_interrupts_although_the_engine_was_started_in_the_background(project: Any, gate: Any) -> None:
+    """A shell without job control starts background jobs with SIGINT ignored, which children inherit."""
+    made = project.playbook(project.tasks(gate.task, hosts="r1"))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        handle = PLAYBOOK.start(made).handle
+    finally:
+        signal.signal(signal.SIGINT, before)
+    gate.wait()
+    outcome = PLAYBOOK.cancel(made, handle)
+    assert isinstance(outcome, Failed) and outcome.failure == "cancelled", outcome
+    assert Attempt(made.context.folder).outcome()["rc"] == 99
+
+
 def test_cancel_right_after_the_start(project: Any, tmp_path: Path) -> None:
     made = project.playbook(project.tasks({"ansible.builtin.pause": {"seconds": 60}}, hosts="r1"))
     handle = PLAYBOOK.start(made).handle

@@ -146,9 +146,13 @@ def test_a_playbook_killed_under_a_living_supervisor_is_unknown(project: Any, ga
     made = project.playbook(project.tasks(gate.task, hosts="r1"))
     outcome = PLAYBOOK.start(made)
     gate.wait()
-    kill(playbook_of(Attempt(made.context.folder)))
+    attempt = Attempt(made.context.folder)
+    kill(playbook_of(attempt))
+    # Its worker goes on with the task, so it is not over yet.
+    assert attempt.stage() is Stage.RUNNING
     gate.open()
     outcome = finished(PLAYBOOK, made, outcome, 60)
+    assert processes.carriers(attempt.job()["marker"]) == []
     assert isinstance(outcome, Failed) and outcome.failure == "unknown"
     assert "killed by SIGKILL" in outcome.message and "'Wait at the gate' was running on r1" in outcome.message
 

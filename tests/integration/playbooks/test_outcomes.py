@@ -187,9 +187,8 @@ def test_a_playbook_of_a_collection(project: Any) -> None:
             }
         ],
     )
-    made = project.playbook("demo.net.hello", extra_vars={"whom": "world"})
-    made.context.environment["ANSIBLE_COLLECTIONS_PATH"] = str(root)  # type: ignore[index]
-    outcome = finished(PLAYBOOK, made, PLAYBOOK.start(made), 60)
+    environment = {"ANSIBLE_COLLECTIONS_PATH": str(root)}
+    outcome = project.run("demo.net.hello", extra_vars={"whom": "world"}, environment=environment)
     assert isinstance(outcome, Done), outcome
     assert outcome.result["stats"] == {"hello": "world"}
 

@@ -120,6 +120,22 @@ def test_rescued_failures_are_no_failed_tasks(tmp_path: Path) -> None:
     assert [(failure.host, failure.task) for failure in read_story(made.events).final_failures()] == [("r2", "B")]
 
 
+def test_tasks_of_one_name_count_as_the_latest(tmp_path: Path) -> None:
+    events = [
+        task(1, "A"),
+        result(1, "r1"),
+        task(2, "B"),
+        result(2, "r1"),
+        task(3, "A"),
+        result(3, "r1"),
+        result(3, "r2"),
+    ]
+    assert list(read_story(attempt(tmp_path, events, None).events).finished.items()) == [
+        ("B", ("r1",)),
+        ("A", ("r1", "r2")),
+    ]
+
+
 def test_a_loop_speaks_through_its_first_failed_item(tmp_path: Path) -> None:
     items = [
         {"msg": "fine"},
