@@ -162,6 +162,10 @@ class RecordProvider(ABC):
             f"{record.number}: {group}'s approval is decided in the record's own system, not from here"
         )
 
+    def conflicts(self, record: Record) -> Sequence[str]:
+        """What the system finds in the way of the planned time: one line each ("CHG0030001: CI already scheduled (edge-router-1)"). Looks anew."""
+        raise OperationError(f"{record.number}: its system does not look for conflicts")
+
     def requester(self, name: str) -> str | None:
         """How the system calls this person of ours, to be written as ``requested_by``; None when it does not know them."""
         return name

@@ -70,6 +70,7 @@ OWN_FIELDS = (
     *CLOSING_FIELDS,
 )
 """What ``fields`` may not set, because an option does or the record system does."""
+_PLANNING = ("new", "assess", "authorize")
 MOST_LOOKS = 3
 """How often a record that may have been opened is searched for before it counts as not opened."""
 
@@ -77,7 +78,7 @@ MOST_LOOKS = 3
 @dataclass(frozen=True)
 class _Wanted:
     """How the record shall be: its fields, those written when it is closed, its state ("" for as it is), attachments, and a work note
-    with the marker by which it is found again.
+    with the marker by which it is found again. ``conflicts`` is "report", "forbid" or "" for not to look for any.
     """
 
     fields: Mapping[str, JSON]
@@ -86,6 +87,7 @@ class _Wanted:
     note: str
     marker: str
     evidence: Sequence[Artifact]
+    conflicts: str
 
 
 class ChangeRecord(Operation):
@@ -115,6 +117,7 @@ class ChangeRecord(Operation):
         "close_notes": {"type": "str"},
         "work_notes": {"type": "str"},
         "evidence": {"type": "str", "choices": ["run"]},
+        "conflicts": {"type": "str", "choices": ["report", "forbid"]},
         "fields": {"type": "dict", "default": {}},
     }
     constraints: Mapping[str, Any] = {
@@ -189,7 +192,13 @@ def _wanted(call: Call) -> _Wanted:
         fields, closing = {**fields, **closing}, {}
     note = args["work_notes"] or ""
     return _Wanted(
-        {**args["fields"], **fields}, closing, args["state"] or "", note, _marker(call.context, note), evidence
+        {**args["fields"], **fields},
+        closing,
+        args["state"] or "",
+        note,
+        _marker(call.context, note),
+        evidence,
+        args["conflicts"] or "",
     )
 
 
@@ -265,19 +274,31 @@ class _Worker:
         self._record = record
         self._changed = list(changed)
         self._before = before
+        self._conflicts: Sequence[str] = ()
         self._there_already = record.state == wanted.state and wanted.state in FINAL_STATES
 
     def bring(self) -> Outcome:
         """Do what is left to do. A write without an answer is looked at again later, not repeated blindly."""
         # Evidence and note come before the last move, because a closed record takes no more.
         try:
-            for part in (self._check_ending, self._write_fields, self._approach, self._document, self._arrive):
+            for part in (
+                self._check_ending,
+                self._write_fields,
+                self._look_for_conflicts,
+                self._approach,
+                self._document,
+                self._arrive,
+            ):
                 outcome = part()
                 if outcome is not None:
                     return outcome
         except NoAnswer as error:
             return self._waiting(f"looking again at {self._record.number}: {error}")
-        return Done(_result(self._name, self._record, self._changed, self._before), changed=bool(self._changed))
+        return Done(self._shown(), changed=bool(self._changed))
+
+    def _shown(self) -> dict[str, JSON]:
+        result = _result(self._name, self._record, self._changed, self._before)
+        return {**result, "conflicts": list(self._conflicts)} if self._wanted.conflicts else result
 
     def _check_ending(self) -> Outcome | None:
         """A record that somebody closed otherwise is not what is wanted, and cannot be made so."""
@@ -294,6 +315,15 @@ class _Worker:
             self._note_changes(*fields)
         ignored = self._provider.differences(self._record, fields)
         return _ignored(self._name, self._record, ignored) if ignored else None
+
+    def _look_for_conflicts(self) -> Outcome | None:
+        """What is in the way is worth knowing as long as the time can still be changed."""
+        if not self._wanted.conflicts or self._record.state not in _PLANNING:
+            return None
+        self._conflicts = self._provider.conflicts(self._record)
+        if self._conflicts and self._wanted.conflicts == "forbid":
+            return self._failed(f"{self._record.number} is in conflict: {'; '.join(self._conflicts)}")
+        return None
 
     def _approach(self) -> Outcome | None:
         """Walk to the state before the wanted one."""
@@ -371,7 +401,7 @@ class _Worker:
         return Waiting(handle, self._provider.interval, message)
 
     def _failed(self, message: str) -> Failed:
-        return Failed(FAILED, message, _result(self._name, self._record, self._changed, self._before))
+        return Failed(FAILED, message, self._shown())
 
 
 def _ignored(name: str, record: Record, ignored: Mapping[str, JSON]) -> Failed:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.servicenow.names
 _APPROVAL_FIELDS = (
     "sys_id", "state", "approver", "group", "comments", "sys_updated_on", "sysapproval", "document_id",
 )  # fmt: skip
+_CONFLICT_DONE, _CONFLICT_LOOKS, _CONFLICT_PAUSE = "2", 30, 1.0
 _OPEN_TASKS = ("-5", "1", "2")
 _ONWARD: Mapping[str, Mapping[str, str]] = {
     "normal": {"new": "assess", "assess": "authorize", "authorize": "scheduled"},
@@ -175,6 +177,24 @@ class ServiceNowRecords(RecordProvider):
         query = f"sysapproval={record.sys_id}^ORdocument_id={record.sys_id}^ORDERBYsys_created_on"
         rows = self._api.rows("sysapproval_approver", query, ours, _APPROVAL_FIELDS)
         return [columns.to_approval(row, self._gate(record, row)) for row in rows]
+
+    def conflicts(self, record: Record) -> Sequence[str]:
+        """Has the platform look, which takes it a moment. Its word "Conflict" means nothing: what counts is the list."""
+        path = f"{CHANGE}/{record.sys_id}/conflict"
+        before = str(self._api.get(path).get("last_run") or "")
+        if before:
+            # The time of the last look is in whole seconds: the next must not fall into the same one.
+            time.sleep(_CONFLICT_PAUSE)
+        # Without an answer to this the error goes up, and the step looks anew: that does no harm.
+        self._api.write("POST", path, {})
+        for _look in range(_CONFLICT_LOOKS):
+            seen = self._api.get(path)
+            if str(seen.get("last_run") or "") != before and str(seen.get("job_status")) == _CONFLICT_DONE:
+                return [_conflict(entry) for entry in seen.get("conflicts") or ()]
+            time.sleep(_CONFLICT_PAUSE)
+        raise OperationError(
+            f"{record.number}: ServiceNow has not come to the end of its look for conflicts", TRANSIENT
+        )
 
     def differences(self, record: Record, fields: Mapping[str, JSON]) -> dict[str, JSON]:
         """A reference may be written by name or sys_id, a choice by word or number: the same value is no difference."""
@@ -365,6 +385,17 @@ class ServiceNowRecords(RecordProvider):
 
     def _resolved_cis(self, names: JSON) -> list[str]:
         return [self._names.resolved("cmdb_ci", str(name)) for name in names]
+
+
+def _conflict(entry: Mapping[str, Any]) -> str:
+    """A conflict in one line: with what, of which kind, at which configuration item."""
+
+    def text(name: str) -> str:
+        cell = entry.get(name)
+        return str(cell.get("display_value") or cell.get("value") or "") if isinstance(cell, dict) else str(cell or "")
+
+    where = f" ({text('configuration_item')})" if text("configuration_item") else ""
+    return f"{text('conflicting_change') or text('schedule') or 'the calendar'}: {text('type')}{where}"
 
 
 def _plain(value: JSON) -> str:

@@ -88,6 +88,26 @@ def test_a_new_record_has_what_was_asked_for(opened, admin):
     assert len(admin.rows("task_ci", f"task={row['sys_id']}")) == 2
 
 
+def test_conflicts_are_reported_or_forbidden(opened, run):
+    planned = {"cmdb_ci": "dc-firewall-1", "start_date": "2031-01-01 22:00:00", "end_date": "2031-01-01 23:00:00"}
+    first = opened(path="first", **planned)
+    second = opened(path="second", conflicts="report", **planned)
+    assert second["conflicts"] == [f"{first['number']}: CI Already Scheduled (dc-firewall-1)"]
+    failed = run(path="third", record=second, conflicts="forbid")
+    assert isinstance(failed, Failed)
+    assert f"is in conflict: {first['number']}" in failed.message
+    moved = run(
+        path="fourth",
+        record=second,
+        start_date="2031-01-02 22:00:00",
+        end_date="2031-01-02 23:00:00",
+        conflicts="forbid",
+    )
+    assert moved.result["conflicts"] == []
+    with pytest.raises(OperationError, match="could not be started"):
+        run(path="fifth", short_description="x", conflicts="report")
+
+
 def test_a_requester_unknown_there_is_no_obstacle(opened, admin):
     result = opened(requester="somebody-of-this-machine")
     assert result["fields"]["requested_by"] == "Changerail integration"
