@@ -10,7 +10,7 @@ name: events
 type: aggregate
 short_description: Write the events of a playbook as JSON lines
 version_added: 0.1.0
-author: changerail contributors
+author: changerail contributors (!UNKNOWN)
 description:
   - Writes one JSON object a line into one file while the playbook runs, C(play), C(no_hosts), C(task), C(begin), C(result), C(diff) and at the end C(stats).
   - A task is written once with its number under C(task); C(begin), C(result) and C(diff) carry that number and the host.
@@ -105,7 +105,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible does not sa
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_SH)
 
-    ##### What Ansible calls
+    # What Ansible calls.
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         if self.get_option("remove_file"):
@@ -160,7 +160,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible does not sa
             hosts[host] = {name: counts[name] for name in COUNTS}
         self._write("stats", hosts=hosts, custom={host: self._shown_stats(data) for host, data in stats.custom.items()})
 
-    ##### How an event is written
+    # How an event is written.
 
     def _number(self, task: Any) -> int:
         """The task's number; its line is written when it is first met."""

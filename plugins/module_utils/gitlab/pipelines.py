@@ -123,7 +123,7 @@ class GitLabPipelines(PipelineProvider):
             raise NoAnswer(f"pipeline {made['id']} was started, and cannot be looked at yet: {error}") from None
 
     def look(self, pipeline: str) -> Pipeline:
-        project, _, number = pipeline.partition("/")
+        project, dummy, number = pipeline.partition("/")
         try:
             seen = self._api.get(f"{project_path(project)}/pipelines/{number}")
         except Missing as error:
@@ -131,7 +131,7 @@ class GitLabPipelines(PipelineProvider):
         return self._with_downstream(pipeline, seen)
 
     def cancel(self, pipeline: str) -> Pipeline:
-        project, _, number = pipeline.partition("/")
+        project, dummy, number = pipeline.partition("/")
         try:
             self._api.post(f"{project_path(project)}/pipelines/{number}/cancel", {})
         except NoAnswer as error:

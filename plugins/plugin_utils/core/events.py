@@ -10,7 +10,7 @@ Adding an optional field is allowed; renaming or removing one breaks journals of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
@@ -263,8 +263,8 @@ NAMES: Mapping[type, str] = {
 }
 """The name each event has in a journal, for ever."""
 
-_TYPES = {name: kind for kind, name in NAMES.items()}
-_FIELDS = {
+_TYPES: Mapping[str, Callable[..., Event]] = {name: kind for kind, name in NAMES.items()}
+_FIELDS: Mapping[Any, tuple[tuple[str, bool], ...]] = {
     kind: tuple((f.name, f.default is MISSING and f.default_factory is MISSING) for f in fields(kind)) for kind in NAMES
 }
 

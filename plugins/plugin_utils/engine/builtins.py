@@ -128,4 +128,5 @@ def builtin(name: str, holds: Callable[[str], bool], value_of: Callable[[str], A
         return Assert(holds)
     if short == "debug":
         return Debug(value_of)
-    return {"fail": Fail, "set_fact": SetFact, "pause": Pause}[short]()
+    others: Mapping[str, Callable[[], Operation]] = {"fail": Fail, "set_fact": SetFact, "pause": Pause}
+    return others[short]()

@@ -21,11 +21,11 @@ def test_those_who_look_never_keep_an_engine_from_taking_the_run_up(tmp_path: Pa
         while not over.is_set():
             holder(folder)
 
-    lookers = [threading.Thread(target=look) for _ in range(3)]
+    lookers = [threading.Thread(target=look) for dummy in range(3)]
     for looker in lookers:
         looker.start()
     try:
-        for _ in range(200):
+        for dummy in range(200):
             FileJournal(folder).close()
     finally:
         over.set()

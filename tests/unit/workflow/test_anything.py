@@ -102,7 +102,7 @@ def test_any_text(text: str) -> None:
 @given(st.sampled_from(CORPUS), st.integers(), st.integers(1, 6))
 def test_any_damage_to_a_workflow(text: str, seed: int, times: int) -> None:
     chance = random.Random(seed)
-    for _ in range(times):
+    for dummy in range(times):
         begin = chance.randrange(len(text) + 1)
         end = min(len(text), begin + chance.randrange(8))
         middle = chance.choice([*PIECES, "", text[chance.randrange(len(text) + 1) :][: chance.randrange(40)]])

@@ -52,6 +52,8 @@ class World:
     @contextlib.contextmanager
     def writing(self) -> Iterator[dict[str, Any]]:
         """The world for one write, with the fault that was ordered for it."""
+        # An error in between leaves the world as it was.
+        # pylint: disable=contextmanager-generator-missing-cleanup
         order = self.folder / "fault"
         fault = order.read_text() if order.exists() else ""
         order.unlink(missing_ok=True)
