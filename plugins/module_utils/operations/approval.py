@@ -115,6 +115,9 @@ def _follow(call: Call, handle: Mapping[str, JSON], provider: RecordProvider, re
     if record.approval == "rejected":
         message = f"{record.number} was rejected{_why(provider, record)}"
         return Failed(REJECTED, message, _decided(asking.DENY, answers, provider, record))
+    if record.state == "new":
+        message = f"{record.number} was taken back to new before it was approved; it is asked for anew by running this step again"
+        return Failed(FAILED, message, _decided("", answers, provider, record))
     if record.state in _PAST_APPROVAL:
         return Done(_decided(asking.APPROVE, answers, provider, record))
     rows = [row for row in provider.approvals(record) if row.state == "requested"]

@@ -5,6 +5,7 @@ import hashlib
 import re
 
 import pytest
+import requests
 from support.calls import call as made_call
 from support.calls import finished
 from support.servicenow import Person, approve_all
@@ -206,6 +207,20 @@ def test_a_cancelled_change_ends_the_wait(opened, call, admin):
     admin.set(record["sys_id"], state="4", work_notes="withdrawn")
     failed = finished(APPROVAL, made, outcome)
     assert (failed.failure, "was canceled" in failed.message) == ("failed", True)
+
+
+def test_a_change_that_is_taken_back_ends_the_wait(opened, call, admin):
+    record = opened()
+    made, outcome = ask(call, record)
+    admin.set(record["sys_id"], state="-5")
+    failed = finished(APPROVAL, made, outcome)
+    assert (failed.failure, "was taken back to new" in failed.message) == ("failed", True)
+
+
+def test_the_link_of_a_record_shows_it(opened):
+    record = opened()
+    page = requests.get(record["url"], timeout=10)
+    assert record["number"] in page.text
 
 
 def test_what_is_wrong_is_said_before_anything_is_written(run, twin):

@@ -33,7 +33,8 @@ class Page:
 
     def register(self, router: Router) -> None:
         router.add("GET", "/", self.changes)
-        router.add("GET", "/change/{number}", self.change)
+        router.add("GET", "/change/{number}", self.by_number)
+        router.add("GET", "/nav_to.do", self.by_link)
 
     def changes(self, exchange: Exchange) -> Response:
         look = self._look(exchange)
@@ -44,8 +45,15 @@ class Page:
         ]
         return html_page("Change requests", html_table(_labels("change_request", _LISTED), cells))
 
-    def change(self, exchange: Exchange) -> Response:
-        row = self._store.one("change_request", number=exchange.path["number"])
+    def by_number(self, exchange: Exchange) -> Response:
+        return self._change(exchange, number=exchange.path["number"])
+
+    def by_link(self, exchange: Exchange) -> Response:
+        """The address under which the platform's own page shows a record: ``?uri=change_request.do?sys_id=…``."""
+        return self._change(exchange, sys_id=exchange.query.get("uri", "").rpartition("sys_id=")[2])
+
+    def _change(self, exchange: Exchange, **wanted: str) -> Response:
+        row = self._store.one("change_request", **wanted)
         if row is None:
             return Response("no such change", 404)
         look = self._look(exchange)
