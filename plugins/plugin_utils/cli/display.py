@@ -15,9 +15,10 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.layout import Canvas, cut
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.lines import entry_line
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import out, styled, symbols
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import Canvas, cut, picture
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import picture
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Event
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import RunStatus, Status
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.timeline import Timeline

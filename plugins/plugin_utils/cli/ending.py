@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.layout import Canvas, wrapped
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import (
     STYLES,
     command,
@@ -18,7 +19,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal imp
     styled,
     symbols,
 )
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import Canvas, waited_for, wrapped
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.waited import waited_for
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import FAILED, RunStatus, StepStatus
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _STYLES: Mapping[str, str] = {
     **STYLES,
     "run": "bold",
+    "engine": "dim",
     "started": "dim",
     "progress": "dim",
     "asked": STYLES["asking"],

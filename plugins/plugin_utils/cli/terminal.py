@@ -36,7 +36,7 @@ class Symbols:
     spinner: str
     dot: str
     more: str
-    bar: str
+    rule: str
 
 
 _UNICODE = Symbols(
@@ -58,7 +58,7 @@ _UNICODE = Symbols(
     spinner="dots",
     dot="·",
     more="…",
-    bar="│",
+    rule="│",
 )
 _ASCII = Symbols(
     states={
@@ -79,7 +79,7 @@ _ASCII = Symbols(
     spinner="line",
     dot="-",
     more="...",
-    bar="|",
+    rule="|",
 )
 STYLES: Mapping[str, str] = {
     "pending": "dim",

@@ -9,18 +9,16 @@ Everything is lines of rich text, cut to the terminal's width, so that it is kno
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.layout import Canvas, cut, wrapped
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import (
     STYLES,
-    clock,
-    command,
     line,
-    short,
     styled,
     symbols,
 )
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.waited import waited_for
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.outline import Line, outline
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import (
     CANCELLED,
@@ -28,6 +26,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.views.status imp
     IGNORED,
     LIVE,
     PENDING,
+    RETRYING,
     RUNNING,
     SKIPPED,
     STATES,
@@ -35,8 +34,6 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.views.status imp
     RunStatus,
     StepStatus,
 )
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import RunSummary, Wait
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.words import asked, duration
 
 if TYPE_CHECKING:
@@ -53,16 +50,6 @@ _MOMENT = 0.1
 _MESSAGE_LINES = 3
 """Lines the message of a failure may take below its step, on a terminal of at least ``_ROOMY`` lines; else one."""
 _ROOMY = 20
-
-
-@dataclass(frozen=True)
-class Canvas:
-    """Where to draw: columns and lines of the terminal, the time, and the sign for what runs (it may turn)."""
-
-    width: int
-    height: int
-    now: float
-    running: str
 
 
 def picture(run: RunStatus, canvas: Canvas) -> list[Text]:
@@ -93,44 +80,7 @@ def head(run: RunStatus, canvas: Canvas) -> Iterator[Text]:
     if seen.cancelling and not seen.over:
         yield cut(styled((f"being cancelled by {line(seen.cancelling)}", "bold red")), canvas.width)
     if seen.message and seen.state == CANCELLED:
-        yield from wrapped(seen.message, "", STYLES.get(seen.state, ""), canvas.width)
-
-
-def waited_for(seen: RunSummary, canvas: Canvas, height: int) -> list[Text]:
-    """Who and what is waited for, in at most ``height`` lines (at least 3): people first, each question with the command that answers it."""
-    blocks = [
-        *(
-            [_question(question, canvas), *_folded(answer_command(seen, question), "    ", canvas)]
-            for question in seen.questions
-        ),
-        *([_wait(wait, canvas)] for wait in seen.waits),
-    ]
-    lines: list[Text] = []
-    for number, block in enumerate(blocks):
-        last = number == len(blocks) - 1
-        if len(lines) + len(block) + (not last) > height:
-            kept = block[:1] if number == 0 else []
-            lines += kept
-            left = len(blocks) - number - len(kept)
-            if not left:
-                return lines
-            return [
-                *lines,
-                cut(
-                    styled((f"  {symbols().more} {left} more: {command('show', short(seen.run))}", "dim")), canvas.width
-                ),
-            ]
-        lines += block
-    return lines
-
-
-def answer_command(seen: RunSummary, question: OpenQuestion) -> str:
-    """The command line that answers ``question``; the step is left out when it is the only one open, the choice when the answer needs a look first."""
-    last = question.path.rpartition("/")[2]
-    alike = [other for other in seen.questions if other.path == last or other.path.endswith(f"/{last}")]
-    step = [] if len(seen.questions) == 1 else [last if len(alike) == 1 else question.path]
-    choice = [] if question.question.kind == "review" else [question.question.choices[0]]
-    return command("answer", short(seen.run), *step, *choice)
+        yield from wrapped(seen.message, "", STYLES[seen.state], canvas.width, _MESSAGE_LINES)
 
 
 def tree(lines: Sequence[Line], canvas: Canvas) -> list[Text]:
@@ -147,9 +97,10 @@ def tree(lines: Sequence[Line], canvas: Canvas) -> list[Text]:
             drawn.append(cut(name, canvas.width))
             continue
         drawn.append(_row(name, _detail(shown, shown.step, canvas), _time(shown.step, canvas), width, reach))
-        if shown.step.kind == "step" and shown.step.state in (FAILED, IGNORED) and shown.step.message:
+        if _message_below(shown.step):
             most = _MESSAGE_LINES if canvas.height >= _ROOMY else 1
-            drawn += wrapped(shown.step.message, "  " * shown.depth + f"  {symbols().bar} ", "red", canvas.width, most)
+            indent = "  " * shown.depth + f"  {symbols().rule} "
+            drawn += wrapped(shown.step.message, indent, _tone(shown.step), canvas.width, most)
     return drawn
 
 
@@ -166,29 +117,6 @@ def _fitting(steps: Sequence[StepStatus], canvas: Canvas, height: int) -> list[T
         room = max(_LEAST_TREE, room - (len(drawn) - height))
         drawn = tree(outline(steps, room), canvas)
     return drawn[:height]
-
-
-def _question(question: OpenQuestion, canvas: Canvas) -> Text:
-    what = question.question
-    dot = f" {symbols().dot} "
-    so_far = f"{dot}{question.approvals} of {what.quorum}" if what.quorum > 1 else ""
-    by = f"{dot}by {clock(what.deadline, canvas.now)}" if what.deadline is not None else ""
-    told = f"{dot}told {line(', '.join(question.told))}" if question.told else ""
-    return cut(
-        styled(
-            (f"  {symbols().states['asking']} ", STYLES["asking"]),
-            (line(asked(what)), "bold"),
-            f": {line(what.title)} ({line(' or '.join(what.choices))})",
-            (f"{so_far}{dot}since {duration(canvas.now - question.since)}{by}{told}", "dim"),
-        ),
-        canvas.width,
-    )
-
-
-def _wait(wait: Wait, canvas: Canvas) -> Text:
-    sign = (f"  {symbols().states['waiting']} ", STYLES["waiting"])
-    since = f" {symbols().dot} since {duration(canvas.now - wait.since)}"
-    return cut(styled(sign, f"{line(wait.path)}: {line(wait.message)}", (since, "dim")), canvas.width)
 
 
 def _name(shown: Line, canvas: Canvas) -> Text:
@@ -214,10 +142,20 @@ def _detail(shown: Line, step: StepStatus, canvas: Canvas) -> Text:
 
 
 def _message_here(shown: Line, step: StepStatus) -> bool:
-    """Whether the message stands behind the name: not that of a failure (below it), a question (asked above) or a container whose failed step is shown."""
+    """Whether the message stands behind the name: not that of a question (asked above) or of a container whose failed step is shown."""
     if step.kind != "step":
         return shown.folded and step.state not in LIVE
-    return step.state not in (FAILED, IGNORED) and step.question is None
+    return not _message_below(step) and step.question is None
+
+
+def _message_below(step: StepStatus) -> bool:
+    """Whether the message of a failure stands below the step, where there is room for it."""
+    asks_after = step.question is not None and step.question.question.kind == "intervention"
+    return step.kind == "step" and bool(step.message) and (asks_after or step.state in (FAILED, IGNORED, RETRYING))
+
+
+def _tone(step: StepStatus) -> str:
+    return "yellow" if step.state in LIVE else "red"
 
 
 def _words(shown: Line, step: StepStatus, canvas: Canvas) -> Iterator[str]:
@@ -229,7 +167,7 @@ def _words(shown: Line, step: StepStatus, canvas: Canvas) -> Iterator[str]:
         yield step.state
     if step.failure and step.state in LIVE:
         yield "will fail"
-    if step.attempt > 1:
+    if step.attempt > 1 or step.state == RETRYING:
         yield f"attempt {step.attempt} of {step.attempts}" if step.attempts else f"attempt {step.attempt}"
     if step.next_try is not None:
         yield f"next try in {duration(step.next_try - canvas.now)}"
@@ -253,35 +191,3 @@ def _row(name: Text, detail: Text, time: Text, name_width: int, width: int) -> T
     row = styled("").append_text(name).append("  ").append_text(detail).append(" ").append_text(time)
     row.rstrip()
     return cut(row, width)
-
-
-def wrapped(message: str, indent: str, style: str, width: int, most: int = _MESSAGE_LINES) -> Iterator[Text]:
-    """A message in at most so many lines of its own, each beginning with ``indent``."""
-    room = max(20, width - len(indent))
-    lines = _folds(styled((message.strip(), style)), room)
-    for number, text in enumerate(lines[:most], start=1):
-        if number == most < len(lines):
-            text.truncate(max(1, room - 2))
-            text.append(f" {symbols().more}")
-        yield cut(styled((indent, style)).append_text(text), width)
-
-
-def _folded(typed: str, indent: str, canvas: Canvas) -> list[Text]:
-    """A command line in full, on as many lines as it takes: it is there to be copied."""
-    return [
-        styled((indent, "")).append_text(text)
-        for text in _folds(styled((typed, "bold")), max(20, canvas.width - len(indent)))
-    ]
-
-
-def _folds(text: Text, width: int) -> list[Text]:
-    from rich.console import Console
-
-    return list(text.wrap(Console(width=width), width))
-
-
-def cut(text: Text, width: int) -> Text:
-    """``text`` as one line of at most so many columns."""
-    text.truncate(width, overflow="ellipsis")
-    text.no_wrap = True
-    return text

@@ -33,14 +33,15 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.views.late impor
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.words import asks, duration
 
 PROGRESS = "progress"
-"""Of interest while it happens (what is waited for, a process that came and went), not afterwards."""
+"""Of interest while it happens (what is waited for just now), not afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One thing that happened. ``at`` and ``due`` are seconds since the epoch; ``path`` is "" for the run itself; ``who`` is "" unless a person did it.
 
-    ``kind`` is one of: run, started, progress, asked, answered, refused, escalated, decided, ok, changed, skipped, failed, cancel, succeeded, cancelled.
+    ``kind`` is one of: run, engine, started, progress, asked, answered, refused, escalated, decided, ok, changed, skipped, failed, cancel,
+    succeeded, cancelled.
     """
 
     at: float
@@ -93,15 +94,13 @@ class Timeline:
             case EngineStarted():
                 self._engines += 1
                 healed = f"; {event.healed} bytes of a torn last line were cut off" if event.healed else ""
-                verb = "taken up" if self._engines == 1 else "taken up again"
-                return Entry(
-                    event.at, PROGRESS, "", "", f"{verb} on {event.host} (pid {event.pid}, {event.user}){healed}"
-                )
+                kind, verb = (PROGRESS, "taken up") if self._engines == 1 else ("engine", "taken up again")
+                return Entry(event.at, kind, "", "", f"{verb} on {event.host} (pid {event.pid}, {event.user}){healed}")
             case EngineStopped(reason="finished"):
                 return None
             case EngineStopped():
                 why = "only people or long waits are left" if event.reason == "waiting" else event.reason
-                return Entry(event.at, PROGRESS, "", "", f"put down: {why}")
+                return Entry(event.at, "engine", "", "", f"put down: {why}")
             case CancelRequested():
                 verb = "cancelled the run by force" if event.force else "cancelled the run"
                 return Entry(event.at, "cancel", "", event.by, verb + _after_colon(event.reason))

@@ -5,13 +5,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ansible_collections.netops.changerail.plugins.module_utils.question import Question
 
 
 def asks(question: Question) -> str:
     """Who is asked for what, in words: "asks group netsec: approve or reject (2 answers needed)"."""
     needed = f" ({question.quorum} answers needed)" if question.quorum > 1 else ""
-    return f"asks {asked(question)}: {' or '.join(question.choices)}{needed}"
+    return f"asks {asked(question)}: {either(question.choices)}{needed}"
+
+
+def either(choices: Sequence[str]) -> str:
+    """Choices in words: "retry, skip or abort"."""
+    *others, last = choices
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def asked(question: Question) -> str:

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from support.recorded import HISTORIES, Recorded, recorded
 
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.layout import Canvas
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.lines import entry_line
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import Canvas, picture
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import picture
 from ansible_collections.netops.changerail.plugins.plugin_utils.exports.dot import dot
 from ansible_collections.netops.changerail.plugins.plugin_utils.exports.mermaid import mermaid
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.evidence import collect, markdown

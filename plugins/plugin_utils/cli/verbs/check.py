@@ -72,9 +72,9 @@ def _shown(mistake: object) -> Iterator[Text]:
     yield styled((place, "bold"), ": ", (rest, "red"))
     excerpt = _excerpt(mistake.at)
     if excerpt is not None:
-        bar = symbols().bar
-        yield styled((f"{mistake.at.line:6} {bar} ", "dim"), excerpt)
-        yield styled((f"{'':6} {bar} ", "dim"), " " * (mistake.at.column - 1), ("^", "bold red"))
+        rule = symbols().rule
+        yield styled((f"{mistake.at.line:6} {rule} ", "dim"), excerpt)
+        yield styled((f"{'':6} {rule} ", "dim"), " " * (mistake.at.column - 1), ("^", "bold red"))
 
 
 def _excerpt(at: Position) -> str | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.files import artifact_of, output_of, write_file
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.layout import Canvas
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.lines import entry_line
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import json_option, run_argument
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import History, find, history
@@ -24,7 +25,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal imp
     symbols,
     write_json,
 )
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import Canvas, picture
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import picture
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.verbs.status import current_status
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import StepDetail, details
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.timeline import timeline

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.display import display
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.layout import Canvas
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import json_option, run_argument
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import History, find, follow, history
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import command as typed
@@ -21,7 +22,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal imp
     symbols,
     write_json,
 )
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import Canvas, picture
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import picture
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import RunFinished
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file import holder
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
