@@ -8,11 +8,14 @@ Workers hand back closures, which the engine's thread runs one after the other; 
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import decide
@@ -119,20 +122,23 @@ def _not_connected(command: Command) -> None:
     raise RuntimeError(f"nothing takes {command}")
 
 
-def watch(path: str, stop: threading.Event, woken: Callable[[], None]) -> threading.Thread:
-    """A thread that calls ``woken`` for every byte written to the FIFO at ``path``, until ``stop`` is set and one more byte comes."""
-    import os
+@contextmanager
+def listening(path: Path, woken: Callable[[], None]) -> Iterator[None]:
+    """Call ``woken``, in a thread of its own, for what is written to the FIFO at ``path`` while the block runs."""
+    # Opened for both ways: it neither waits for a writer nor ends when the last one leaves, and the end is a byte of our own.
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    over = threading.Event()
 
     def listen() -> None:
-        # Opened for both ways: it neither waits for a writer nor ends when the last one leaves.
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            while not stop.is_set():
-                os.read(descriptor, 4096)
-                woken()
-        finally:
-            os.close(descriptor)
+        while os.read(descriptor, 4096) and not over.is_set():
+            woken()
 
     thread = threading.Thread(target=listen, name="changerail-wake", daemon=True)
     thread.start()
-    return thread
+    try:
+        yield
+    finally:
+        over.set()
+        os.write(descriptor, b"\n")
+        thread.join()
+        os.close(descriptor)

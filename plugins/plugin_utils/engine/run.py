@@ -36,7 +36,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import State
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.engine import Ending, Engine
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.escalation import Teller
-from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop, watch
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop, listening
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.mask import Masker, environment_secrets
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.observe import observe_step
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.prepare import Preparer, Surroundings
@@ -123,27 +123,26 @@ def drive(
         if state.status != "running":
             return Ending(state.status, "the run is over")
         loop = Loop(state, journal, around.clock, around.observer)
-        finished = threading.Event()
         try:
             engine = _engine(loop, folder, workflow, around)
-            _listen(folder, finished, engine)
-            loop.record(
-                EngineStarted(
-                    around.clock.now(),
-                    socket.gethostname(),
-                    os.getpid(),
-                    _login(),
-                    versions()["changerail"],
-                    journal.healed,
+            with listening(_wake(folder), engine.inbox_changed):
+                loop.record(
+                    EngineStarted(
+                        around.clock.now(),
+                        socket.gethostname(),
+                        os.getpid(),
+                        _login(),
+                        versions()["changerail"],
+                        journal.healed,
+                    )
                 )
-            )
-            loop.commit()
-            ending = engine.run(decide.pending(state), until_waiting, stop or threading.Event())
-            loop.record(EngineStopped(around.clock.now(), "finished" if state.status != "running" else ending.status))
-            loop.commit()
-            return ending
+                loop.commit()
+                ending = engine.run(decide.pending(state), until_waiting, stop or threading.Event())
+                reason = "finished" if state.status != "running" else ending.status
+                loop.record(EngineStopped(around.clock.now(), reason))
+                loop.commit()
+                return ending
         finally:
-            finished.set()
             loop.close()
 
 
@@ -252,13 +251,13 @@ def _inventory(workflow: Workflow, started: RunStarted) -> list[str]:
     return [name if "," in name else str(Path(workflow.folder, name)) for name in names]
 
 
-def _listen(folder: RunFolder, finished: threading.Event, engine: Engine) -> None:
+def _wake(folder: RunFolder) -> Path:
     try:
         if not folder.wake.exists():
             os.mkfifo(folder.wake, 0o600)
     except OSError as error:
         raise storage_error(folder.wake, error) from None
-    watch(str(folder.wake), finished, engine.inbox_changed)
+    return folder.wake
 
 
 def _leave_it(command: Command) -> None:
