@@ -8,6 +8,7 @@ The attempt's folder is a private data directory of ansible-runner::
     lock                     held by the supervisor as long as it lives
     job.json                 what the supervisor is to run
     started.json             written before the playbook starts: from then on it is never started again
+    cancel                   made when it was cancelled
     outcome.json             how it ended
     supervisor.log           what the supervisor itself had to complain about
     env/extravars            the playbook's variables; removed as soon as Ansible has read them
@@ -83,7 +84,7 @@ class Attempt:
         return _read(self.folder / supervisor.STARTED)
 
     def outcome(self) -> dict[str, Any]:
-        """``rc``, ``error``, ``cancelled``, ``killed`` and ``time`` as the supervisor left them; empty before that."""
+        """``rc``, ``error``, ``stopped_by``, ``killed`` and ``time`` as the supervisor left them; empty before that."""
         return _read(self.folder / supervisor.OUTCOME)
 
     def stage(self) -> Stage:

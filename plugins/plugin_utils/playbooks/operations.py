@@ -188,6 +188,7 @@ def _nothing_ran(attempt: Attempt) -> Failed:
 
 
 def _stop_through_supervisor(attempt: Attempt) -> None:
+    (attempt.folder / supervisor.CANCEL).touch(mode=0o600)
     deadline = time.monotonic() + _STOP_LIMIT
     told = False
     while attempt.stage() is Stage.RUNNING and time.monotonic() < deadline:
@@ -202,7 +203,13 @@ def _stop_orphan(attempt: Attempt) -> None:
     marker = attempt.job()["marker"]
     killed = processes.stop(marker, processes.roots(marker), processes.GRACE)
     if read_story(attempt.events).hosts is None:
-        ending = {"rc": -signal.SIGINT, "error": "", "cancelled": True, "killed": killed, "time": time.time()}
+        ending = {
+            "rc": -signal.SIGINT,
+            "error": "",
+            "stopped_by": supervisor.BY_CANCEL,
+            "killed": killed,
+            "time": time.time(),
+        }
         write_json(attempt.folder / supervisor.OUTCOME, ending)
 
 

@@ -19,9 +19,11 @@ from typing import Any
 from ansible_collections.netops.changerail.plugins.module_utils.failures import CANCELLED, FAILED, TRANSIENT, UNKNOWN
 from ansible_collections.netops.changerail.plugins.module_utils.files import artifact_of, write_whole
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Done, Failed
+from ansible_collections.netops.changerail.plugins.plugin_utils.playbooks import supervisor
 from ansible_collections.netops.changerail.plugins.plugin_utils.playbooks.attempt import Attempt
 from ansible_collections.netops.changerail.plugins.plugin_utils.playbooks.story import Result, Story, read_story
 
+_LOOK = "look at the devices before you decide"
 _SHOWN_HOSTS = 5
 _TAIL_BYTES = 20_000
 _TAIL_CHARACTERS = 500
@@ -104,7 +106,7 @@ def _classified(attempt: Attempt, ending: Mapping[str, Any], story: Story) -> tu
     failure, message = (
         _without_end(attempt, ending, story) if story.hosts is None else _by_counts(attempt, ending, story)
     )
-    if failure and ending.get("cancelled"):
+    if failure and ending.get("stopped_by") == supervisor.BY_CANCEL:
         killed = f"; {ending['killed']} processes did not obey and were killed" if ending["killed"] else ""
         message = (
             f"cancelled: {in_words(story)}{killed}; what a device had been told before may still be carried out there"
@@ -142,15 +144,19 @@ def _without_end(attempt: Attempt, ending: Mapping[str, Any], story: Story) -> t
         )
     if ending["error"]:
         return FAILED, f"ansible-playbook could not be started: {ending['error']}"
+    if ending["stopped_by"] == supervisor.BY_SIGNAL:
+        return _stopped("was stopped by SIGTERM, as when the machine shuts down", story)
     if ending["rc"] == 0:
         return UNKNOWN, f"ended well, but its events are missing, so nobody knows on which hosts; see {attempt.output}"
     if ending["rc"] > 0:
         return FAILED, f"ansible-playbook ended with {ending['rc']}: {_complaint(attempt.output)}"
+    return _stopped(f"ansible-playbook was killed by {_signal_name(-ending['rc'])}", story)
+
+
+def _stopped(how: str, story: Story) -> tuple[str, str]:
+    """For a playbook that was stopped, but not by a cancel. One that had not begun may as well be tried again."""
     begun = bool(story.finished or story.in_flight)
-    return (
-        UNKNOWN if begun else FAILED,
-        f"ansible-playbook was killed by {_signal_name(-ending['rc'])}: {in_words(story)}",
-    )
+    return UNKNOWN if begun else TRANSIENT, f"{how}: {in_words(story)}{f'; {_LOOK}' if begun else ''}"
 
 
 def _failed(name: str, failures: Sequence[Result]) -> str:

@@ -5,7 +5,7 @@
 
 It is handed the attempt's lock, which it holds as long as it lives, and does three things in this order, each durable before the next:
 writes that it starts, runs the playbook, writes how that ended. The playbook writes to a file, never to a pipe or a terminal of a process that may die.
-SIGTERM makes it stop the playbook in an orderly way.
+SIGTERM makes it stop the playbook in an orderly way; whether that was a cancel or the machine shuts down, a file tells.
 
 Imports the standard library only, and little of it: every playbook pays for this start.
 """
@@ -27,6 +27,10 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.playbooks import
 JOB = "job.json"
 STARTED = "started.json"
 OUTCOME = "outcome.json"
+CANCEL = "cancel"
+"""Made by who cancels before the SIGTERM."""
+BY_CANCEL, BY_SIGNAL = "cancel", "SIGTERM"
+"""Who stopped a playbook."""
 # Names of ansible-runner's for the files of a finished run, in the folder of its artifacts.
 STATUS = "status"
 RETURN_CODE = "rc"
@@ -44,7 +48,7 @@ def main(folder: str, lock: int) -> None:
         job = json.load(file)
     started = {"key": job["key"], "pid": os.getpid(), "host": os.uname().nodename, "time": time.time()}
     _write_durably(os.path.join(folder, STARTED), started)
-    ending = _run(job, wake)
+    ending = _run(job, os.path.join(folder, CANCEL), wake)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(job["extra_vars"])
     for path in (job["output"], job["events"]):
@@ -54,9 +58,12 @@ def main(folder: str, lock: int) -> None:
     _write_artifacts(job["artifacts"], ending)
 
 
-def _run(job: dict[str, Any], wake: int) -> dict[str, Any]:
-    """Run the playbook to its end: ``rc`` as subprocess has it, ``error`` when it could not be started, ``cancelled``, and how many were ``killed``."""
-    ending = {"rc": None, "error": "", "cancelled": False, "killed": 0}
+def _run(job: dict[str, Any], cancel: str, wake: int) -> dict[str, Any]:
+    """Run the playbook to its end.
+
+    Returns ``rc`` as subprocess has it, ``error`` when it could not be started, ``stopped_by`` ("" unless it was stopped), and how many were ``killed`` then.
+    """
+    ending: dict[str, Any] = {"rc": None, "error": "", "stopped_by": "", "killed": 0}
     output = os.open(job["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         playbook = subprocess.Popen(
@@ -74,8 +81,8 @@ def _run(job: dict[str, Any], wake: int) -> dict[str, Any]:
     # A worker that outlives ansible-playbook still changes something: it is not over before that one is.
     while playbook.poll() is None or is_locked(job["events"]):
         ready, _, _ = select.select([wake], [], [], None if playbook.returncode is None else _LOOK_EVERY)
-        if ready and signal.SIGTERM in os.read(wake, 64) and not ending["cancelled"]:
-            ending["cancelled"] = True
+        if ready and signal.SIGTERM in os.read(wake, 64) and not ending["stopped_by"]:
+            ending["stopped_by"] = BY_CANCEL if os.path.exists(cancel) else BY_SIGNAL
             ending["killed"] = processes.stop(job["marker"], [playbook.pid], processes.GRACE)
     return {**ending, "rc": playbook.returncode}
 
@@ -113,7 +120,7 @@ def _wake_on(*numbers: int) -> int:
 
 def _write_artifacts(folder: str, ending: dict[str, Any]) -> None:
     """Leave what ansible-runner's own readers look for."""
-    status = "canceled" if ending["cancelled"] else "successful" if ending["rc"] == 0 else "failed"
+    status = "canceled" if ending["stopped_by"] else "successful" if ending["rc"] == 0 else "failed"
     for name, value in ((STATUS, status), (RETURN_CODE, ending["rc"])):
         descriptor = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:

@@ -157,6 +157,19 @@ def test_a_playbook_killed_under_a_living_supervisor_is_unknown(project: Any, ga
     assert "killed by SIGKILL" in outcome.message and "'Wait at the gate' was running on r1" in outcome.message
 
 
+def test_a_shutdown_is_no_cancel(project: Any, gate: Any) -> None:
+    """When a machine shuts down, every process gets a SIGTERM."""
+    made = project.playbook(project.tasks(gate.task, hosts="r1"))
+    outcome = PLAYBOOK.start(made)
+    gate.wait()
+    attempt = Attempt(made.context.folder)
+    processes.send(attempt.started()["pid"], attempt.job()["marker"], signal.SIGTERM)
+    outcome = finished(PLAYBOOK, made, outcome, 60)
+    assert isinstance(outcome, Failed) and outcome.failure == "unknown"
+    assert "stopped by SIGTERM" in outcome.message and "'Wait at the gate' was running on r1" in outcome.message
+    assert processes.carriers(attempt.job()["marker"]) == []
+
+
 def test_a_supervisor_that_dies_before_it_began_has_run_nothing(project: Any, tmp_path: Path) -> None:
     made = project.playbook(project.tasks(mark_once(tmp_path / "marks"), hosts="r1"))
     obstacle = made.context.folder / f"{supervisor.STARTED}.tmp"

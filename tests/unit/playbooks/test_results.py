@@ -40,7 +40,7 @@ def attempt(folder: Path, events: list[dict[str, Any]], ending: dict[str, Any] |
     made.output.write_text(output)
     (folder / supervisor.JOB).write_text(json.dumps({"name": "site.yml", "key": "r/s/1"}))
     if ending is not None:
-        full = {"rc": 0, "error": "", "cancelled": False, "killed": 0, **ending}
+        full = {"rc": 0, "error": "", "stopped_by": "", "killed": 0, **ending}
         (folder / supervisor.OUTCOME).write_text(json.dumps(full))
     return made
 
@@ -67,13 +67,22 @@ CASES = {
     ),
     "killed by a signal in the middle": (
         IN_FLIGHT, {"rc": -9}, "unknown",
-        "site.yml: ansible-playbook was killed by SIGKILL: task 'Commit' was running on r2; the last to finish was 'Commit' on r1",
+        "site.yml: ansible-playbook was killed by SIGKILL: task 'Commit' was running on r2; the last to finish was 'Commit' on r1; "
+        "look at the devices before you decide",
     ),
-    "killed by a signal before the first task": ([], {"rc": -11}, "failed", "site.yml: ansible-playbook was killed by SIGSEGV: no task had begun"),
+    "killed by a signal before the first task": ([], {"rc": -11}, "transient", "site.yml: ansible-playbook was killed by SIGSEGV: no task had begun"),
     "cancelled": (
-        IN_FLIGHT, {"rc": 99, "cancelled": True, "killed": 2}, "cancelled",
+        IN_FLIGHT, {"rc": 99, "stopped_by": "cancel", "killed": 2}, "cancelled",
         "site.yml: cancelled: task 'Commit' was running on r2; the last to finish was 'Commit' on r1; 2 processes did not obey and were killed; "
         "what a device had been told before may still be carried out there",
+    ),
+    "shut down": (
+        IN_FLIGHT, {"rc": -15, "stopped_by": "SIGTERM"}, "unknown",
+        "site.yml: was stopped by SIGTERM, as when the machine shuts down: task 'Commit' was running on r2; the last to finish was 'Commit' on r1; "
+        "look at the devices before you decide",
+    ),
+    "shut down before the first task": (
+        [], {"rc": 1, "stopped_by": "SIGTERM"}, "transient", "site.yml: was stopped by SIGTERM, as when the machine shuts down: no task had begun",
     ),
     "lost": (
         IN_FLIGHT, None, "unknown",
@@ -99,7 +108,9 @@ def test_failures_are_classified_and_explained(
 
 
 @pytest.mark.parametrize(
-    "ending", [{"rc": 0}, {"rc": 0, "cancelled": True}, None], ids=["ended", "cancelled too late", "supervisor lost"]
+    "ending",
+    [{"rc": 0}, {"rc": 0, "stopped_by": "cancel"}, None],
+    ids=["ended", "cancelled too late", "supervisor lost"],
 )
 def test_a_playbook_that_came_to_its_end_is_done(tmp_path: Path, ending: Any) -> None:
     outcome = outcome_of(
