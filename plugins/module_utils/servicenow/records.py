@@ -37,22 +37,10 @@ from ansible_collections.netops.changerail.plugins.module_utils.servicenow.api i
 )
 from ansible_collections.netops.changerail.plugins.module_utils.servicenow.fields import raw, shown
 from ansible_collections.netops.changerail.plugins.module_utils.servicenow.login import interval, login
+from ansible_collections.netops.changerail.plugins.module_utils.servicenow.moves import GATES, approvals, moves
 from ansible_collections.netops.changerail.plugins.module_utils.servicenow.names import Names, has, is_sys_id
 
-_APPROVAL_FIELDS = (
-    "sys_id", "state", "approver", "group", "comments", "sys_updated_on", "sysapproval", "document_id",
-)  # fmt: skip
 _CONFLICT_DONE, _CONFLICT_LOOKS, _CONFLICT_PAUSE = "2", 30, 1.0
-_OPEN_TASKS = ("-5", "1", "2")
-_ONWARD: Mapping[str, Mapping[str, str]] = {
-    "normal": {"new": "assess", "assess": "authorize", "authorize": "scheduled"},
-    "emergency": {"new": "authorize", "authorize": "scheduled"},
-    "standard": {"new": "scheduled"},
-}
-_WORK: Mapping[str, str] = {"scheduled": "implement", "implement": "review", "review": "closed"}
-"""The way of each type, for instances that do not tell it."""
-_GATES = ("assess", "authorize")
-_CANCELABLE = ("new", "assess", "authorize", "scheduled", "implement")
 
 
 class ServiceNowRecords(RecordProvider):
@@ -115,24 +103,7 @@ class ServiceNowRecords(RecordProvider):
         return self.read(record.sys_id)
 
     def moves(self, record: Record) -> Moves:
-        if not self._has_change_api:
-            return self._guessed_moves(record)
-        try:
-            result = self._api.get(f"{CHANGE}/{record.sys_id}/nextstates")
-        except NoSuchApi:
-            self._has_change_api = False
-            return self._guessed_moves(record)
-        here = columns.STATE_CODES[record.state]
-        available = [str(code) for code in result.get("available_states") or ()]
-        allowed = frozenset(
-            columns.STATE_NAMES[code] for code in available if code in columns.STATE_NAMES and code != here
-        )
-        automatic, blocked = self._judged(record, result.get("state_transitions"), allowed)
-        if not result.get("state_transitions"):
-            blocked = dict(self._guessed_moves(record).blocked)
-        return Moves(
-            allowed, frozenset(automatic), {s: why for s, why in blocked.items() if s not in allowed | automatic}
-        )
+        return moves(self._api, record)
 
     def move(self, record: Record, state: str, fields: Mapping[str, JSON]) -> Record:
         document = self._document(fields)
@@ -167,16 +138,7 @@ class ServiceNowRecords(RecordProvider):
         return True
 
     def approvals(self, record: Record) -> Sequence[Approval]:
-        """One row per approver. The platform does not say which gate a row belongs to: an open one belongs to the record's state, of the
-        others those of the assignment group to Assess.
-        """
-
-        def ours(row: Row) -> bool:
-            return record.sys_id in (raw(row, "sysapproval"), raw(row, "document_id"))
-
-        query = f"sysapproval={record.sys_id}^ORdocument_id={record.sys_id}^ORDERBYsys_created_on"
-        rows = self._api.rows("sysapproval_approver", query, ours, _APPROVAL_FIELDS)
-        return [columns.to_approval(row, self._gate(record, row)) for row in rows]
+        return approvals(self._api, record)
 
     def conflicts(self, record: Record) -> Sequence[str]:
         """Has the platform look, which takes it a moment. Its word "Conflict" means nothing: what counts is the list."""
@@ -241,72 +203,10 @@ class ServiceNowRecords(RecordProvider):
         params = {"sysparm_display_value": "true", "sysparm_fields": "work_notes"}
         return marker in str(self._api.get(f"{TABLE}/change_request/{record.sys_id}", params).get("work_notes") or "")
 
-    @staticmethod
-    def _gate(record: Record, row: Row) -> str:
-        if raw(row, "state") == "requested" and record.state in _GATES:
-            return record.state
-        if record.type == "emergency":
-            return "authorize"
-        return "assess" if shown(row, "group") == record.fields.get("assignment_group") else "authorize"
-
-    # Moving.
-
-    def _judged(self, record: Record, transitions: Any, allowed: frozenset[str]) -> tuple[set[str], dict[str, str]]:
-        """Which states the platform will go to by itself, and what stands before the others."""
-        automatic: set[str] = set()
-        blocked: dict[str, str] = {}
-        for transition in (entry for entries in transitions or () for entry in entries):
-            state = columns.STATE_NAMES.get(str(transition.get("to_state")))
-            if state is None or state in allowed:
-                continue
-            unmet = [
-                entry["condition"]["name"] for entry in transition.get("conditions") or () if not entry.get("passed")
-            ]
-            if transition.get("automatic_transition") and not unmet:
-                automatic.add(state)
-            else:
-                blocked[state] = self._why(record, unmet)
-        return automatic, blocked
-
-    def _why(self, record: Record, unmet: Sequence[str]) -> str:
-        """Why a way is closed: the platform's conditions by name, with who or what is still open."""
-        if record.fields.get("on_hold"):
-            return f"it is on hold: {record.fields.get('hold_reason')}"
-        if record.state in _GATES:
-            waited = {row.group or row.person for row in self.approvals(record) if row.state == "requested"}
-            return (
-                f"the approval of {', '.join(sorted(waited))} is missing"
-                if waited
-                else "nobody has been asked to approve it yet"
-            )
-        tasks = self._open_tasks(record.sys_id)
-        detail = f"; open: {', '.join(tasks)}" if tasks else ""
-        return f"the condition {', '.join(repr(name) for name in unmet)} is not met{detail}"
-
-    def _open_tasks(self, sys_id: str) -> list[str]:
-        rows = self._api.rows("change_task", f"change_request={sys_id}", has("change_request", sys_id))
-        return [
-            f"{raw(row, 'number')} {raw(row, 'short_description')}" for row in rows if raw(row, "state") in _OPEN_TASKS
-        ]
-
-    def _guessed_moves(self, record: Record) -> Moves:
-        """The way of the record's type, for an instance that does not tell it."""
-        cancel = {"canceled"} if record.state in _CANCELABLE else set()
-        onward = {**_ONWARD.get(record.type, {}), **_WORK}.get(record.state)
-        if onward is None:
-            return Moves(frozenset(cancel))
-        if record.fields.get("on_hold"):
-            return Moves(frozenset(cancel), blocked={onward: f"it is on hold: {record.fields.get('hold_reason')}"})
-        if record.state in _GATES and record.approval == "approved":
-            return Moves(frozenset(cancel), frozenset({onward}))
-        if record.state in _GATES:
-            return Moves(frozenset(cancel), blocked={onward: self._why(record, ())})
-        return Moves(frozenset({onward, *cancel}))
-
     def _check_move(self, record: Record, state: str, document: Mapping[str, str]) -> None:
         """What the instance's forms would ask for; over REST it would take the write and go wrong later."""
         row = self._rows[record.sys_id]
-        if record.state == "new" and state in _GATES and not raw(row, "assignment_group"):
+        if record.state == "new" and state in GATES and not raw(row, "assignment_group"):
             raise OperationError(
                 f"{record.number}: it needs an assignment_group before it goes to {state}, or nobody is asked to approve it"
             )

@@ -17,6 +17,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.operations.chang
     OPERATION as CHANGE_RECORD,
 )
 from ansible_collections.netops.changerail.plugins.module_utils.provider import records
+from ansible_collections.netops.changerail.tests.twins.kit.start import running
 from ansible_collections.netops.changerail.tests.twins.servicenow.people import API_KEY, BEARER, TEMPLATE
 
 CLOSE = {"state": "closed", "close_code": "successful", "close_notes": "as planned"}
@@ -383,6 +384,35 @@ def test_the_environment_of_the_established_collection(tmp_path, twin):
                 environment={"SN_HOST": twin.url},
             )
         )
+
+
+def test_a_client_certificate_is_a_way_in(tmp_path, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("secure")
+    with running("servicenow", folder, "--tls") as secure:
+        files = {
+            "ca_path": folder / "ca.pem",
+            "client_cert": folder / "client.pem",
+            "client_key": folder / "client.key",
+        }
+        connection = {"url": secure.url, **{name: str(path) for name, path in files.items()}}
+        args = {"provider": "servicenow", "short_description": "x"}
+        assert isinstance(
+            CHANGE_RECORD.start(
+                made_call(CHANGE_RECORD, tmp_path, args, connections={"servicenow": connection}, environment={})
+            ),
+            Done,
+        )
+
+
+def test_the_legacy_state_model_tells_no_conditions(opened, run, twin):
+    record = opened()
+    run(path="assess", record=record, state="assess")
+    twin.set(legacy_state_model=True)
+    try:
+        failed = run(path="implement", record=record, state="implement")
+    finally:
+        twin.set(legacy_state_model=False)
+    assert "the approval of network is missing" in failed.message
 
 
 def test_a_wrong_password_is_no_reason_to_try_again(run):
