@@ -26,7 +26,7 @@ def history_of(flow: Workflow, seed: int) -> Driver:
     return driver
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(flow=flows(with_fail_fast=True), seed=st.integers(0, 1000))
 def test_a_snapshot_taken_after_every_event_is_the_one_of_a_fresh_fold(flow: Workflow, seed: int) -> None:
     driver = history_of(flow, seed)
@@ -37,7 +37,7 @@ def test_a_snapshot_taken_after_every_event_is_the_one_of_a_fresh_fold(flow: Wor
     assert seen == status(flow, driver.history)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(flow=flows(with_fail_fast=True), seed=st.integers(0, 1000))
 def test_when_a_run_is_over_no_step_is_live_or_pending(flow: Workflow, seed: int) -> None:
     driver = history_of(flow, seed)
@@ -49,7 +49,7 @@ def test_when_a_run_is_over_no_step_is_live_or_pending(flow: Workflow, seed: int
     assert sum(seen.counts.values()) == sum(1 for step in seen.walk() if step.kind == "step")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(flow=flows(), seed=st.integers(0, 1000), part=st.floats(0, 1))
 def test_exactly_the_leaves_that_live_in_the_core_live_in_the_view(flow: Workflow, seed: int, part: float) -> None:
     whole = history_of(flow, seed).history
@@ -62,7 +62,7 @@ def test_exactly_the_leaves_that_live_in_the_core_live_in_the_view(flow: Workflo
     assert {step.path for step in seen.walk() if step.kind == "step" and step.state in LIVE} == live
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(flow=flows(), seed=st.integers(0, 1000), part=st.floats(0, 1), height=st.integers(1, 30))
 def test_an_outline_fits_and_accounts_for_every_failure(flow: Workflow, seed: int, part: float, height: int) -> None:
     whole = history_of(flow, seed).history
