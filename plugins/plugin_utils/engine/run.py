@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.netops.changerail.plugins.module_utils.errors import RunError
+from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError, RunError
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Artifact
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import decide
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.commands import Command
@@ -43,6 +43,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.engine.prepare i
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.questions import Questions
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.templating import Templating
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.timers import Clock
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.variables import needed
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file import FileJournal
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import (
@@ -90,11 +91,12 @@ def create(
     Raises AuthorError when the id is taken or impossible, StorageError.
     """
     now = (clock or Clock()).now()
-    folder = state.create(run or new_run_id(workflow.name, now))
+    name = _name(workflow, variables)
+    folder = state.create(run or new_run_id(name, now))
     started = RunStarted(
         at=now,
         run=folder.run,
-        name=workflow.name,
+        name=name,
         main=workflow.main,
         folder=workflow.folder,
         sources=dict(workflow.sources),
@@ -239,6 +241,17 @@ def _engine(loop: Loop, folder: RunFolder, workflow: Workflow, around: Surround)
     return Engine(
         loop, preparer, masker, lambda attempts: Questions(loop, folder, around.project, attempts.decided, teller.tell)
     )
+
+
+def _name(workflow: Workflow, variables: Mapping[str, Any]) -> str:
+    """The run's name for people: the workflow's, evaluated where it is a template that can be evaluated before anything has run."""
+    templating = Templating(workflow.folder)
+    try:
+        picked = needed([workflow.name], [(False, variables), (True, workflow.vars)], templating.names)
+        name = str(templating.text(workflow.name, picked))
+    except ChangerailError:
+        return workflow.name
+    return Masker(templating.secrets).text(name)
 
 
 def _inventory(workflow: Workflow, started: RunStarted) -> list[str]:

@@ -9,8 +9,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,18 @@ def write(evidence: Evidence, folder: Path) -> tuple[Artifact, ...]:
     private_folder(folder)
     document = json.dumps(evidence.as_dict(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
     written = [_laid(folder / MARKDOWN, markdown(evidence)), _laid(folder / DOCUMENT, document)]
-    kept = [artifact for _path, artifact in evidence.artifacts if fault(artifact) == ""]
-    return (*written, *kept)
+    kept = [(path, artifact) for path, artifact in evidence.artifacts if fault(artifact) == ""]
+    return (*written, *_named_apart(kept))
+
+
+def _named_apart(artifacts: Sequence[tuple[str, Artifact]]) -> Iterator[Artifact]:
+    """The artifacts, each under a name of its own: where several have the same, the step's path says which is which."""
+    times = Counter(artifact.name for _path, artifact in artifacts)
+    taken: Counter[str] = Counter()
+    for path, artifact in artifacts:
+        name = artifact.name if times[artifact.name] == 1 else f"{path.replace('/', '.')}.{artifact.name}"
+        taken[name] += 1
+        yield replace(artifact, name=name if taken[name] == 1 else f"{name}.{taken[name]}")
 
 
 def fault(artifact: Artifact) -> str:
