@@ -8,6 +8,7 @@ from __future__ import annotations
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     Event,
     Expanded,
+    RunStarted,
     StepFinished,
     StepStarted,
     StepWaiting,
@@ -20,10 +21,14 @@ class Late:
     def __init__(self) -> None:
         self._finished: dict[str, int] = {}
         self._expanded: set[str] = set()
+        self._begun = False
 
     def __call__(self, event: Event) -> bool:
         """Whether ``event`` comes too late."""
         match event:
+            case RunStarted():
+                late, self._begun = self._begun, True
+                return late
             case StepStarted() | StepWaiting():
                 return event.attempt <= self._finished.get(event.path, 0)
             case StepFinished():
