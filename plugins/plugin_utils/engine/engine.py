@@ -30,8 +30,6 @@ _LONG = 60.0
 """Seconds: a wait longer than this is no reason to keep a process."""
 _GRACE = 10.0
 """Seconds an interrupted engine gives calls under way to come back, so that what they did is recorded."""
-_INBOX_EVERY = 30.0
-"""Seconds after which the inbox is looked into without having been told to."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Engine:
         for command in list(outstanding):
             self.dispatch(command)
         # First the inbox: what came in time while no engine ran is there before a deadline is judged.
-        self._look_into_inbox()
+        self._questions.watch_inbox()
         for leaf in list(self._loop.state.questions()):
             self._questions.look(leaf)
         self._loop.commit()
@@ -161,10 +159,6 @@ class Engine:
             due = node.retry_due if timer.timer == "retry" else node.timeout_due
             return node.attempt == timer.attempt and due == timer.due
         return node is not None and timer.due == (node.pause_due if isinstance(node, Looped) else node.timeout_due)
-
-    def _look_into_inbox(self) -> None:
-        self._questions.read_inbox()
-        self._loop.timers.after(_INBOX_EVERY, self._look_into_inbox)
 
     def _only_long_waits(self) -> bool:
         if self._loop.busy or not self._attempts.only_long_waits():

@@ -35,6 +35,8 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy im
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 
 _LOG = logging.getLogger("changerail")
+_INBOX_EVERY = 30.0
+"""Seconds after which the inbox is looked into without having been told to."""
 
 
 @dataclass
@@ -87,6 +89,11 @@ class Questions:
         for leaf in answered.values():
             self.look(leaf)
         self._loop.commit()
+
+    def watch_inbox(self) -> None:
+        """Read the inbox now, and again and again."""
+        self.read_inbox()
+        self._loop.timers.after(_INBOX_EVERY, self.watch_inbox)
 
     def look(self, leaf: Leaf) -> None:
         """Judge the leaf's open question now, and look again when its time comes."""

@@ -154,17 +154,17 @@ class Templating:
     # Variables as Ansible takes them
 
     def _as_author(self, value: Any, ansible: Dialect) -> Any:
-        return _converted(value, ansible.author, ansible.data, self._vault.decrypt)
+        return _converted(value, ansible.author, ansible.data, self.decrypt)
 
     def _as_data(self, value: Any, ansible: Dialect) -> Any:
         """Results of steps may be large and are handed over again and again, so the last ones are remembered by identity."""
         if not isinstance(value, (Mapping, list, tuple)):
-            return _converted(value, ansible.data, ansible.data, self._vault.decrypt)
+            return _converted(value, ansible.data, ansible.data, self.decrypt)
         known = self._data.get(id(value))
         if known is not None:
             self._data.move_to_end(id(value))
             return known[1]
-        converted = _converted(value, ansible.data, ansible.data, self._vault.decrypt)
+        converted = _converted(value, ansible.data, ansible.data, self.decrypt)
         self._data[id(value)] = (value, converted)
         if len(self._data) > _REMEMBERED:
             self._data.popitem(last=False)
