@@ -310,7 +310,6 @@ class _Builder:
         """The entries with those of ``<<`` added: a key of the mapping itself wins, then the first that brings it, as YAML 1.1 has it."""
         entries: list[Entry] = frame.items
         known = {entry.key.value for entry in entries} if frame.merges else set()
-        before = len(entries)
         for merge in frame.merges:
             for table in merge.items if isinstance(merge, Items) else (merge,):
                 if not isinstance(table, Table):
@@ -322,7 +321,6 @@ class _Builder:
                     if entry.key.value not in known:
                         known.add(entry.key.value)
                         entries.append(entry)
-        self._nodes += len(entries) - before
         return entries
 
 

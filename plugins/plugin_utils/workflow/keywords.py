@@ -159,7 +159,9 @@ STEP = _table(
     ),
     Keyword("delay", DURATION, "How long to wait before the first retry; default 5 s.", LEAVES, _ON_ITS_STEPS),
     Keyword("backoff", FACTOR, "By what each further wait is multiplied; default 1.", LEAVES, _ON_ITS_STEPS),
-    Keyword("max_delay", DURATION, "What the wait between two attempts may grow to; default 300 s.", LEAVES, _ON_ITS_STEPS),
+    Keyword(
+        "max_delay", DURATION, "What the wait between two attempts may grow to; default 300 s.", LEAVES, _ON_ITS_STEPS
+    ),
     Keyword(
         "retry_on",
         one_or_more(choice(*_RETRIABLE), "a failure class or a list of them"),

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import CheckError
@@ -44,14 +44,15 @@ class Mistakes:
         self._found: dict[tuple[Position, str], Mistake] = {}
         self._left_out = 0
 
-    def add(self, at: Position, what: str, expected: str = "", suggestion: str = "") -> None:
-        """Report one mistake."""
+    def add(self, at: Position, what: str, expected: str = "", suggestion: str | Callable[[], str] = "") -> None:
+        """Report one mistake. A suggestion that takes a search is given as a function, called only if the mistake is listed."""
         if (at, what) in self._found:
             return
         if len(self._found) >= LIMIT:
             self._left_out += 1
             return
-        self._found[at, what] = Mistake(at, what, expected, suggestion)
+        hint = suggestion if isinstance(suggestion, str) else suggestion()
+        self._found[at, what] = Mistake(at, what, expected, hint)
 
     def __len__(self) -> int:
         return len(self._found)

@@ -184,15 +184,15 @@ class _Checker:
                 self._report(name, scalar, scope)
 
     def _report(self, name: str, scalar: Scalar, scope: _Scope) -> None:
-        if name == "failed_step":
-            hint = "it exists in rescue and always only"
-        elif name in self._defined:
-            hint = f"it is defined at {self._defined[name]}, which this step does not see"
-        else:
-            hint = nearest(name, {*scope, "changerail", "ok"}) or "declare it in vars, even if -e gives its value"
-        self._mistakes.add(
-            scalar.at, f"variable {name!r} is not defined", "a variable of vars or of an earlier step", hint
-        )
+        def hint() -> str:
+            if name == "failed_step":
+                return "it exists in rescue and always only"
+            if name in self._defined:
+                return f"it is defined at {self._defined[name]}, which this step does not see"
+            return nearest(name, {*scope, "changerail", "ok"}) or "declare it in vars, even if -e gives its value"
+
+        what = f"variable {name!r} is not defined"
+        self._mistakes.add(scalar.at, what, "a variable of vars or of an earlier step", hint)
 
     def _guarded(self, node: Node | None) -> set[str]:
         """Names a step's ``when`` tests for existence: the step and what is inside may use them."""

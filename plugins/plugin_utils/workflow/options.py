@@ -129,13 +129,9 @@ class _Checker:
             name: {"type": "raw", **({"default": option["default"]} if "default" in option else {})}
             for name, option in spec.items()
         }
-        certain = {
-            kind: [rule for rule in _rules(rules) if not maybe & _named_in(rule)]
-            for kind, rules in constraints.items()
-            if kind != "required_by"
-        }
+        certain = {kind: _without(maybe, rules) for kind, rules in constraints.items()}
         values = {name: plain(entry.node) for name, entry in given.items() if name not in maybe}
-        result = ArgumentSpecValidator(loose, **certain, required_by=constraints.get("required_by")).validate(values)
+        result = ArgumentSpecValidator(loose, **certain).validate(values)
         for message in result.error_messages:
             self._mistakes.add(table.at, f"{owner}: {message}")
 
@@ -151,9 +147,12 @@ def _type_of(option: Mapping[str, Any]) -> str:
     return named
 
 
-def _rules(rules: Any) -> list[Any]:
-    """A constraint as a list of rules: a single rule may stand for itself."""
-    return [rules] if rules and all(isinstance(name, str) for name in rules) else list(rules or ())
+def _without(names: set[str], rules: Any) -> Any:
+    """A constraint without the rules that mention any of ``names``. Its rules are a list, one rule alone, or a mapping (``required_by``)."""
+    if isinstance(rules, Mapping):
+        return {name: others for name, others in rules.items() if not names & _named_in([name, others])}
+    single = rules and all(isinstance(name, str) for name in rules)
+    return [rule for rule in ([rules] if single else rules or ()) if not names & _named_in(rule)]
 
 
 def _named_in(rule: Any) -> set[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.actions import Named, known_words, named
@@ -91,9 +92,11 @@ def _report_unknown(table: Table, unknown: list[Entry], has_action: bool, mistak
     for entry in unknown:
         word = entry.key.text
         if has_action or word in _OTHER_WAYS or word.startswith("with_"):
-            mistakes.add(entry.key.at, f"unknown keyword {word!r}", suggestion=_suggested(word))
+            mistakes.add(entry.key.at, f"unknown keyword {word!r}", suggestion=partial(_suggested, word))
         else:
-            mistakes.add(entry.key.at, f"{word!r} is neither a keyword nor an action", _ACTIONS, _suggested(word))
+            mistakes.add(
+                entry.key.at, f"{word!r} is neither a keyword nor an action", _ACTIONS, partial(_suggested, word)
+            )
 
 
 def _suggested(word: str) -> str:

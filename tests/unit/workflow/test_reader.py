@@ -285,20 +285,23 @@ def test_the_operation_notify_is_no_handler() -> None:
     assert "'notify'" in found[0]
 
 
-def test_operations_of_another_collection_are_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def stranger(folder: Path, name: str, body: str) -> None:
+    """An operation of the collection acme.breakers, with more in its class."""
     place = folder / "ansible_collections/acme/breakers/plugins/module_utils/operations"
-    place.mkdir(parents=True)
-    (place / "trip.py").write_text(
+    place.mkdir(parents=True, exist_ok=True)
+    (place / f"{name}.py").write_text(
         "from ansible_collections.netops.changerail.plugins.module_utils.operation import Done, Operation\n"
-        "class Trip(Operation):\n"
-        "    name = 'trip'\n"
-        "    options = {'circuit': {'type': 'int', 'required': True}}\n"
+        f"class Stranger(Operation):\n    name = '{name}'\n{body}"
         "    def start(self, call): return Done()\n"
         "    def poll(self, call, handle): return Done()\n"
         "    def cancel(self, call, handle): return Done()\n"
-        "OPERATION = Trip()\n"
+        "OPERATION = Stranger()\n"
     )
-    (place / "broken.py").write_text("import no_such_library_anywhere\n")
+
+
+def test_operations_of_another_collection_are_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stranger(folder, "trip", "    options = {'circuit': {'type': 'int', 'required': True}}\n")
+    stranger(folder, "broken", "    import no_such_library_anywhere\n")
     monkeypatch.syspath_prepend(str(folder))
     assert read("steps: [{acme.breakers.trip: {circuit: 7}}]").steps[0].name == "trip"
     assert mistakes("steps: [{acme.breakers.trip: {circuit: x, size: 1}, become: true}]") == [
@@ -309,6 +312,33 @@ def test_operations_of_another_collection_are_found(folder: Path, monkeypatch: p
     assert mistakes("steps: [{acme.breakers.broken: {}}]") == [
         "change.yml:1:10: operation acme.breakers.broken cannot be loaded: No module named 'no_such_library_anywhere'"
     ]
+
+
+def test_what_options_demand_of_each_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = "    options = {name: {'type': 'str', 'aliases': [name * 2]} for name in 'abcde'}\n"
+    constraints = "    constraints = {'required_one_of': [['a', 'b']], 'required_together': [['c', 'd']], 'required_by': {'e': ['c']}}\n"
+    stranger(folder, "pick", options + constraints)
+    monkeypatch.syspath_prepend(str(folder))
+
+    def problems(args: str) -> list[str]:
+        text = f"steps: [{{acme.breakers.pick: {{{args}}}}}]"
+        try:
+            read(text)
+        except CheckError as error:
+            return [str(mistake).partition("pick: ")[2] for mistake in error.mistakes]
+        return []
+
+    assert problems("a: x") == problems("bb: x") == problems("a: x, c: y, dd: z, e: q") == []
+    assert problems("") == ["one of the following is required: a, b"]
+    assert problems("a: x, c: y") == ["parameters are required together: c, d"]
+    assert problems("a: x, e: y") == ["missing parameter(s) required by 'e': c"]
+    omitted = "'{{ omit }}'"
+    assert (
+        problems(f"a: {omitted}")
+        == problems(f"a: x, c: {omitted}, d: y")
+        == problems(f"a: x, e: y, c: {omitted}")
+        == []
+    )
 
 
 # Resuming
