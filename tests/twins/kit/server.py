@@ -20,6 +20,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 PARENT_CHECK = 0.5
 """Seconds between two looks at whether the process that started us is still there."""
+SHUTDOWN_CHECK = 0.05
+"""Seconds the server may take to notice that it shall end."""
 
 
 class _Handler(WSGIRequestHandler):
@@ -37,7 +39,7 @@ def serve(app: Any, port: int, tls: ssl.SSLContext | None, finish: Callable[[], 
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(SHUTDOWN_CHECK,), daemon=True).start()
     print(f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}", flush=True)
     parent = os.getppid()
     while not ended.wait(PARENT_CHECK):

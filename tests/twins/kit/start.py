@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -51,9 +52,7 @@ class Running:
     def received(self) -> list[dict[str, Any]]:
         return self.administer("GET", "log")["received"]
 
-    def _trust(self) -> Any:
-        import ssl
-
+    def _trust(self) -> ssl.SSLContext | None:
         return ssl.create_default_context(cafile=str(self.folder / "ca.pem")) if self.url.startswith("https") else None
 
 
