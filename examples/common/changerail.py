@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -30,8 +31,12 @@ class Changerail:
         return PROGRAMS / "changerail"
 
     def run(self, *arguments: str) -> int:
-        """Run it on this terminal, or wherever our output goes; give its exit code."""
-        return subprocess.run(self._command(arguments), env=self.environment, cwd=CHANGE, check=False).returncode
+        """Run it on this terminal, or wherever our output goes; give its exit code. An interrupt is its business, not ours."""
+        before = signal.signal(signal.SIGINT, lambda number, frame: None)
+        try:
+            return subprocess.run(self._command(arguments), env=self.environment, cwd=CHANGE, check=False).returncode
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run it aside and keep what it says."""

@@ -15,8 +15,9 @@ from typing import Any
 from examples.common.changerail import Changerail
 
 LOOK_EVERY = 0.5
+"""Seconds between two looks of a crew at its run."""
 MOMENT = 1.0
-"""Seconds: between two looks of a crew at its run, and what it lets pass before it acts, so that the waiting can be seen."""
+"""Seconds a crew lets pass before it acts, so that the waiting can be seen."""
 
 
 @dataclass(frozen=True)

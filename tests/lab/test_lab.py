@@ -64,7 +64,7 @@ class TestGood:
 
     def test_the_reviewed_diff_is_what_frr_reload_says(self, changed: Lab) -> None:
         steps = changed.stage.home / "state" / "runs" / changed.run_id / "steps"
-        text = next((steps / "change" / "review-the-diff").rglob("edge.diff")).read_text(encoding="utf-8")
+        text = next((steps / "change" / "review-the-diff").rglob("*-edge.diff")).read_text(encoding="utf-8")
         assert "### ams1\nLines To Add" in text
         assert f"ip prefix-list FROM-AMS1 seq 5 permit {PREFIX}" in text
 
