@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+from ansible_collections.netops.changerail.plugins.module_utils.http import secrets_in
 
 MASK = "********"
 CENSORED = {"censored": "the output has been hidden due to the fact that 'no_log: true' was specified for this result"}
 _SHORTEST = 4
-_SECRET_NAME = re.compile(r"pass(word|wd|phrase)?$|secret|token|api_?key|private_?key", re.IGNORECASE)
+_SHORTEST_BY_NAME = 8
+"""A value that only its name makes a secret is masked from this length on: ``token: main`` must not blot out every ``main``."""
+_SECRET_NAME = re.compile(
+    r"pass(word|wd|phrase)?$|secret|token|api[-_]?key|private[-_]?key|^authorization$|^cookie$", re.IGNORECASE
+)
 
 
 class Masker:
@@ -51,9 +57,25 @@ class Masker:
         return self.text(str(value))
 
 
-def environment_secrets(environment: Mapping[str, str]) -> list[str]:
-    """Values of environment variables whose names say that they are secret."""
-    return [value for name, value in environment.items() if value and _SECRET_NAME.search(name)]
+def is_secret_name(name: str) -> bool:
+    """Whether a variable, option or header of that name holds a secret, as far as the name tells."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def secrets_by_name(tree: Any) -> Iterator[str]:
+    """Every text in ``tree`` that its key says is secret, with the last word of it alone ("Bearer …"), and the passwords in URLs."""
+    stack: list[tuple[bool, Any]] = [(False, tree)]
+    while stack:
+        secret, value = stack.pop()
+        if isinstance(value, Mapping):
+            stack.extend((secret or is_secret_name(str(key)), item) for key, item in value.items())
+        elif isinstance(value, (list, tuple)):
+            stack.extend((secret, item) for item in value)
+        elif isinstance(value, str):
+            if "://" in value:
+                yield from secrets_in(value)
+            if secret:
+                yield from (text for text in {value, value.rpartition(" ")[2]} if len(text) >= _SHORTEST_BY_NAME)
 
 
 def without_secret_options(args: Mapping[str, Any], options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.engine.builtins 
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.mask import (
     CENSORED,
     Masker,
+    secrets_by_name,
     without_secret_options,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.templating import Templating
@@ -195,7 +196,7 @@ class Preparer:
         else:
             operation, args = self._module(snapshot)
         checked = validated(operation, args) if operation.options else dict(args)
-        self._masker.add(self._templating.secrets)
+        self._masker.add([*self._templating.secrets, *secrets_by_name(checked)])
         shown = CENSORED if no_log else self._shown(operation, checked, snapshot)
         name = (
             self._masker.text(str(self._templating.text(step.name, snapshot.variables)))

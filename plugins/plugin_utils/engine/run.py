@@ -34,10 +34,14 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
     RunStarted,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import State
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine import recorded_vars
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.engine import Ending, Engine
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.escalation import Teller
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop, listening
-from ansible_collections.netops.changerail.plugins.plugin_utils.engine.mask import Masker, environment_secrets
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.mask import (
+    Masker,
+    secrets_by_name,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.observe import observe_step
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.prepare import Preparer, Surroundings
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.questions import Questions
@@ -52,11 +56,8 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder i
     storage_error,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project, Resolver
-from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Vaulted, Workflow
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Workflow
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load_sources
-
-_VAULT = "__ansible_vault"
-"""The key under which Ansible's own JSON carries a vaulted value's ciphertext."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def create(
     Raises AuthorError when the id is taken or impossible, StorageError.
     """
     now = (clock or Clock()).now()
-    name = _name(workflow, variables)
+    name = name_of(workflow, variables, Templating(workflow.folder))
     folder = state.create(run or new_run_id(name, now))
     started = RunStarted(
         at=now,
@@ -101,7 +102,7 @@ def create(
         folder=workflow.folder,
         sources=dict(workflow.sources),
         digest=workflow.digest,
-        variables=_with_ciphertext(variables),
+        variables=recorded_vars.recorded(variables, folder),
         requester=dict(requester),
         options=dict(options),
         versions=versions(),
@@ -121,8 +122,9 @@ def drive(
     Raises RunIsHeld, JournalDamaged, StorageError; the journal then holds all that was acknowledged and the run can be resumed.
     """
     with FileJournal(folder) as journal:
-        state, workflow = _folded(journal)
+        state, workflow = _folded(journal, folder)
         if state.status != "running":
+            recorded_vars.forget(folder)
             return Ending(state.status, "the run is over")
         loop = Loop(state, journal, around.clock, around.observer)
         try:
@@ -140,9 +142,11 @@ def drive(
                 )
                 loop.commit()
                 ending = engine.run(decide.pending(state), until_waiting, stop or threading.Event())
-                reason = "finished" if state.status != "running" else ending.status
-                loop.record(EngineStopped(around.clock.now(), reason))
+                over = state.status != "running"
+                loop.record(EngineStopped(around.clock.now(), "finished" if over else ending.status))
                 loop.commit()
+                if over:
+                    recorded_vars.forget(folder)
                 return ending
         finally:
             loop.close()
@@ -155,7 +159,7 @@ def collect(folder: RunFolder, around: Surround) -> list[Event]:
     """
     new: list[Event] = []
     with FileJournal(folder) as journal:
-        state, _workflow = _folded(journal)
+        state, _workflow = _folded(journal, folder)
         loop = Loop(state, journal, around.clock, lambda record: new.append(record.event))
         loop.dispatch = _leave_it
         try:
@@ -171,6 +175,16 @@ def new_run_id(name: str, now: float) -> str:
     """A run id for people: the workflow's name, the day, four hex digits of chance."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "run"
     return f"{slug}-{time.strftime('%Y%m%d', time.localtime(now))}-{secrets.token_hex(2)}"
+
+
+def name_of(workflow: Workflow, variables: Mapping[str, Any], templating: Templating) -> str:
+    """The run's name for people: the workflow's, evaluated where it is a template that can be evaluated before anything has run."""
+    try:
+        picked = needed([workflow.name], [(False, variables), (True, workflow.vars)], templating.names)
+        name = str(templating.text(workflow.name, picked))
+    except ChangerailError:
+        return workflow.name
+    return Masker(templating.secrets).text(name)
 
 
 def os_requester() -> dict[str, str]:
@@ -190,7 +204,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _folded(journal: FileJournal) -> tuple[State, Workflow]:
+def _folded(journal: FileJournal, folder: RunFolder) -> tuple[State, Workflow]:
     records = journal.read()
     first = next(records, None)
     if first is None or not isinstance(first.event, RunStarted):
@@ -202,7 +216,7 @@ def _folded(journal: FileJournal) -> tuple[State, Workflow]:
         )
     workflow = load_sources(started.main, started.sources, started.folder)
     state = State(workflow)
-    decide.apply(state, replace(started, variables=_with_vaulted(started.variables)))
+    decide.apply(state, replace(started, variables=recorded_vars.restored(started.variables, folder)))
     for record in records:
         decide.apply(state, record.event)
     return state, workflow
@@ -214,7 +228,13 @@ def _engine(loop: Loop, folder: RunFolder, workflow: Workflow, around: Surround)
         raise RunError("the run was never begun")
     templating = Templating(workflow.folder, started.options.get("vault_password_files") or ())
     resolver = Resolver(around.environment, templating.decrypt)
-    masker = Masker([*around.project.secrets(resolver), *environment_secrets(around.environment)])
+    masker = Masker(
+        [
+            *around.project.secrets(resolver),
+            *secrets_by_name(dict(around.environment)),
+            *secrets_by_name(started.variables),
+        ]
+    )
     state = StateFolder(folder.path.parent.parent)
     connections, settings = around.project.context_parts(resolver)
 
@@ -241,17 +261,6 @@ def _engine(loop: Loop, folder: RunFolder, workflow: Workflow, around: Surround)
     return Engine(
         loop, preparer, masker, lambda attempts: Questions(loop, folder, around.project, attempts.decided, teller.tell)
     )
-
-
-def _name(workflow: Workflow, variables: Mapping[str, Any]) -> str:
-    """The run's name for people: the workflow's, evaluated where it is a template that can be evaluated before anything has run."""
-    templating = Templating(workflow.folder)
-    try:
-        picked = needed([workflow.name], [(False, variables), (True, workflow.vars)], templating.names)
-        name = str(templating.text(workflow.name, picked))
-    except ChangerailError:
-        return workflow.name
-    return Masker(templating.secrets).text(name)
 
 
 def _inventory(workflow: Workflow, started: RunStarted) -> list[str]:
@@ -282,23 +291,3 @@ def _login() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid-{os.getuid()}"
-
-
-def _with_ciphertext(value: Any) -> Any:
-    if isinstance(value, Vaulted):
-        return {_VAULT: value.ciphertext}
-    if isinstance(value, Mapping):
-        return {str(key): _with_ciphertext(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_with_ciphertext(item) for item in value]
-    return value
-
-
-def _with_vaulted(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        if set(value) == {_VAULT}:
-            return Vaulted(value[_VAULT])
-        return {key: _with_vaulted(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_vaulted(item) for item in value]
-    return value

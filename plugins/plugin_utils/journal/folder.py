@@ -11,6 +11,7 @@
         journal.jsonl            checkpoint and audit log
         lock                     held by the engine that drives the run; its text says who
         wake                     a FIFO: a byte written here makes a running engine look into the inbox
+        secrets.json             extra vars whose names say that they are secret; only until the run is over
         inbox/<id>.json          answers and cancels on their way into the journal
         steps/<path>/<attempt>/  files of one attempt (playbook output, pipeline logs, artifacts)
 """
@@ -51,6 +52,10 @@ class RunFolder:
     @property
     def wake(self) -> Path:
         return self.path / "wake"
+
+    @property
+    def secrets(self) -> Path:
+        return self.path / "secrets.json"
 
     @property
     def inbox(self) -> Path:
