@@ -146,6 +146,7 @@ def _run_finished(now: Change, event: events.RunFinished) -> None:
 
 def _cancel_requested(now: Change, event: events.CancelRequested) -> None:
     state = now.state
+    state.seen.add(event.item)
     if state.status != "running" or state.root is None or (state.cancel is not None and not event.force):
         return
     state.cancel = event
@@ -249,14 +250,14 @@ def _leaf_timer(now: Change, leaf: Leaf, event: events.TimerFired) -> None:
 
 def _answered(now: Change, event: events.Answered) -> None:
     leaf = now.state.live.get(event.path)
-    fresh = event.answer not in now.state.answer_ids
-    now.state.answer_ids.add(event.answer)
+    fresh = event.answer not in now.state.seen
+    now.state.seen.add(event.answer)
     if fresh and isinstance(leaf, Leaf) and leaf.question is not None and leaf.question["id"] == event.question:
         leaf.answers += (event,)
 
 
 def _answer_refused(now: Change, event: events.AnswerRefused) -> None:
-    now.state.answer_ids.add(event.answer)
+    now.state.seen.add(event.answer)
 
 
 def _intervention_asked(now: Change, event: events.InterventionAsked) -> None:

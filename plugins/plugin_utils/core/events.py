@@ -207,12 +207,13 @@ class Escalated:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequested:
-    """Somebody cancelled the run. ``force`` also stops what runs under ``always``."""
+    """Somebody cancelled the run. ``force`` also stops what runs under ``always``. ``item`` is its unique id where it came through the inbox."""
 
     at: float
     by: str
     reason: str
     force: bool = False
+    item: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,10 +149,11 @@ class State:
 
     ``status`` is "new", "running", then that of ``RunFinished``; ``ending`` is what ``Finish`` asks for once the root is over.
     ``live`` has every live node by path (the root's path is "").
+    ``seen`` are the ids of the inbox items that were recorded.
     ``over`` is what ended through the last event, for views: each node with its status (ok, skipped, ignored, failed, cancelled) and failure.
     """
 
-    __slots__ = ("answer_ids", "cancel", "ending", "live", "over", "root", "started", "status", "workflow")
+    __slots__ = ("cancel", "ending", "live", "over", "root", "seen", "started", "status", "workflow")
 
     def __init__(self, workflow: Workflow) -> None:
         self.workflow = workflow
@@ -163,7 +164,7 @@ class State:
         self.over: list[tuple[Live, str, Mapping[str, Any] | None]] = []
         self.cancel: CancelRequested | None = None
         self.ending: tuple[str, str] | None = None
-        self.answer_ids: set[str] = set()
+        self.seen: set[str] = set()
 
     def leaves(self) -> Iterator[Leaf]:
         """Every live leaf, in the order of the workflow as far as it was entered."""

@@ -77,7 +77,7 @@ class Questions:
         """
         answered: dict[str, Leaf] = {}
         for item in inbox.items(self._folder, _LOG.warning):
-            if item.id in self._loop.state.answer_ids:
+            if item.id in self._loop.state.seen:
                 # Recorded before a crash that kept the file.
                 inbox.done(self._folder, item.id)
                 continue

@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.runs import Bench
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import events as e
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine import run as engine_run
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.engine import Ending
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import Surround, drive
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.timers import Clock
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record
@@ -52,19 +55,29 @@ class Virtual(Clock):
 
 
 class Hand(threading.Event):
-    """The event that stops the engine, which it asks between two turns: here time passes, and what ``script`` says happens."""
+    """The event that stops the engine, which it asks between two turns: here time passes, and what ``script`` says happens.
+
+    No time passes while the engine's workers are at work: what they do takes none.
+    """
 
     def __init__(self, clock: Virtual, folder: RunFolder, script: Callable[[], None]) -> None:
         super().__init__()
         self._clock = clock
         self._folder = folder
         self._script = script
+        self._loop: Loop | None = None
 
     def is_set(self) -> bool:
         self._script()
-        self._clock.advance(TICK)
-        wake(self._folder)
+        if self._loop is not None and not self._loop.busy:
+            self._clock.advance(TICK)
+            wake(self._folder)
         return super().is_set()
+
+    def loop(self, *parts: Any) -> Loop:
+        """Makes the engine's loop, and keeps it to look at."""
+        self._loop = Loop(*parts)
+        return self._loop
 
 
 class Run:
@@ -79,7 +92,9 @@ class Run:
     def drive(self, script: Callable[[Hand], None]) -> Ending:
         hand = Hand(self.clock, self.folder, lambda: script(hand))
         around = Surround(environment={}, clock=self.clock, observer=self._observe)
-        return drive(self.folder, around, stop=hand)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(engine_run, "Loop", hand.loop)
+            return drive(self.folder, around, stop=hand)
 
     def moment(self, wanted: Callable[[e.Event], bool]) -> float | None:
         """When the first event that is ``wanted`` was recorded."""

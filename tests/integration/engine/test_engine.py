@@ -127,7 +127,7 @@ def test_an_effect_without_its_record_is_adopted(bench):
     folder = bench.create("name: a\nsteps:\n  - {id: one, example.world.act: {world: '{{ world }}'}}\n")
     with FileJournal(folder) as journal:
         journal.append([e.StepStarted(1.0, "one", 1, "run-1/one/1")])
-    (bench.world / "run-1|one|1").touch()
+    (bench.world / "start|run-1|one|1").touch()
     assert bench.drive(folder).status == "succeeded"
     assert bench.log() == []
     assert len(bench.events(folder, e.StepStarted)) == 1

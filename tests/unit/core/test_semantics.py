@@ -370,7 +370,7 @@ class TestQuestions:
         self.answer(self.answer(play, "q1"), "q1")
         self.answer(play, "q0", "2")
         assert len(play.state.live["a"].answers) == 1
-        assert play.state.answer_ids == {"1", "2"}
+        assert play.state.seen == {"1", "2"}
 
 
 def test_fifty_thousand_skipped_steps_cost_no_stack():

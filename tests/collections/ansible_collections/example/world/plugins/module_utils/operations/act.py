@@ -38,35 +38,36 @@ class Act(Operation):
     def start(self, call: Call) -> Outcome:
         if call.context.check:
             return Done({"key": call.context.key}, changed=True)
-        mark = self._mark(call)
-        if not mark.exists():
-            mark.touch()
-            self._log(call, f"start {call.context.key}")
-        return self.poll(call, {"mark": mark.name})
+        self._once(call, "start")
+        return self.poll(call, {"mark": self._mark(call, "start").name})
 
     def poll(self, call: Call, handle: Mapping[str, Any]) -> Outcome:
         until = call.args["until"]
         if until and not Path(call.args["world"], until).exists():
-            return Waiting({"mark": self._mark(call).name}, 0.02, f"waiting for {until}", long=call.args["long"])
+            return Waiting({"mark": self._mark(call, "start").name}, 0.02, f"waiting for {until}", long=call.args["long"])
         if call.args["failure"] and call.context.attempt <= call.args["times"]:
             return Failed(call.args["failure"], f"the world says {call.args['failure']}")
         return Done({**call.args["result"], "key": call.context.key}, changed=True)
 
     def cancel(self, call: Call, handle: Mapping[str, Any]) -> Outcome:
-        self._log(call, f"cancel {call.context.key}")
+        self._once(call, "cancel")
         return Failed(CANCELLED, "stopped; one thing is left undone")
 
-    @staticmethod
-    def _mark(call: Call) -> Path:
-        return Path(call.args["world"], call.context.key.replace("/", "|"))
+    def _once(self, call: Call, effect: str) -> None:
+        """What is started, or stopped, already carries the key's mark and is left as it is."""
+        mark = self._mark(call, effect)
+        if mark.exists():
+            return
+        mark.touch()
+        log = os.open(Path(call.args["world"], "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(log, f"{effect} {call.context.key}\n".encode())
+        finally:
+            os.close(log)
 
     @staticmethod
-    def _log(call: Call, line: str) -> None:
-        file = os.open(Path(call.args["world"], "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(file, f"{line}\n".encode())
-        finally:
-            os.close(file)
+    def _mark(call: Call, effect: str) -> Path:
+        return Path(call.args["world"], f"{effect}|{call.context.key}".replace("/", "|"))
 
 
 OPERATION = Act()
