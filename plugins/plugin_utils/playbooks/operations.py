@@ -15,8 +15,8 @@ import signal
 import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import OperationError
 from ansible_collections.netops.changerail.plugins.module_utils.failures import CANCELLED, TRANSIENT, UNKNOWN
@@ -111,14 +111,12 @@ class _Playbook(_Supervised):
 
     def _work(self, call: Call, attempt: Attempt) -> Work:
         playbook = _playbook(call)
-        return Work(
-            name=os.path.basename(playbook),
-            playbook=playbook,
+        return replace(
+            _common_work(call, os.path.basename(playbook), playbook),
             limit=call.args.get("limit"),
             tags=tuple(call.args.get("tags") or ()),
             skip_tags=tuple(call.args.get("skip_tags") or ()),
             forks=call.args.get("forks"),
-            **_common(call),
         )
 
     def _result(self, story: Story, rc: int | None) -> Mapping[str, JSON]:
@@ -146,9 +144,8 @@ class _Module(_Supervised):
             play["connection"] = "local"
         playbook = private_folder(attempt.folder / "project") / "task.json"
         write_whole(playbook, author_as_json([play]).encode())
-        common = _common(call)
-        settings = {**common.pop("settings"), "CHANGERAIL_EVENTS_MAX_RESULT": str(_MODULE_MAX_RESULT)}
-        return Work(name=module, playbook=str(playbook), settings=settings, **common)
+        work = _common_work(call, module, str(playbook))
+        return replace(work, settings={**work.settings, "CHANGERAIL_EVENTS_MAX_RESULT": str(_MODULE_MAX_RESULT)})
 
     def _result(self, story: Story, rc: int | None) -> Mapping[str, JSON]:
         return module_result(story)
@@ -225,7 +222,7 @@ def _playbook(call: Call) -> str:
     )
 
 
-def _common(call: Call) -> dict[str, Any]:
+def _common_work(call: Call, name: str, playbook: str) -> Work:
     """What is the same for a playbook and a module."""
     args, base = call.args, call.context.base.absolute()
     if not base.is_dir():
@@ -240,14 +237,16 @@ def _common(call: Call) -> dict[str, Any]:
     inventory = _inventory(args.get("inventory") or (), base)
     # With an inventory, an unreadable one is an error; without, localhost alone is what is wanted.
     quiet = {"ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false"}
-    return {
-        "folder": base,
-        "inventory": inventory,
-        "extra_vars": args.get("extra_vars") or {},
-        "verbosity": args.get("verbosity") or 0,
-        "flags": tuple(flags),
-        "settings": {"ANSIBLE_INVENTORY_UNPARSED_FAILED": "true"} if inventory else quiet,
-    }
+    return Work(
+        name,
+        playbook,
+        base,
+        inventory=inventory,
+        extra_vars=args.get("extra_vars") or {},
+        verbosity=args.get("verbosity") or 0,
+        flags=tuple(flags),
+        settings={"ANSIBLE_INVENTORY_UNPARSED_FAILED": "true"} if inventory else quiet,
+    )
 
 
 def _inventory(written: Sequence[str], base: Path) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def _run(job: dict[str, Any], cancel: str, wake: int) -> dict[str, Any]:
         os.close(output)
     # A worker that outlives ansible-playbook still changes something: it is not over before that one is.
     while playbook.poll() is None or is_locked(job["events"]):
-        ready, _, _ = select.select([wake], [], [], None if playbook.returncode is None else _LOOK_EVERY)
+        ready = select.select([wake], [], [], None if playbook.returncode is None else _LOOK_EVERY)[0]
         if ready and signal.SIGTERM in os.read(wake, 64) and not ending["stopped_by"]:
             ending["stopped_by"] = BY_CANCEL if os.path.exists(cancel) else BY_SIGNAL
             ending["killed"] = processes.stop(job["marker"], [playbook.pid], processes.GRACE)
