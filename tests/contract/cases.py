@@ -105,7 +105,8 @@ class LocalPipelineCase(Case):
     bad = (({"command": "true", "chdir": "nowhere"}, "nowhere"), ({"command": "true", "artifacts": ["../x"]}, "../x"))
 
     def args(self) -> dict[str, Any]:
-        script = "echo run >> effects; while [ ! -e go ]; do sleep 0.02; done"
+        # Bounded: a test that is killed must not leave it behind for ever.
+        script = "echo run >> effects; n=0; while [ ! -e go ] && [ $n -lt 1500 ]; do n=$((n + 1)); sleep 0.02; done"
         return {"command": ["sh", "-c", script], "inputs": {"password": SECRET}}
 
     def context(self) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class Gate:
     @property
     def task(self) -> dict[str, Any]:
         """Says once that it is there, then waits for the gate to open."""
-        script = 'echo here >> "$1/reached"; until [ -e "$1/open" ]; do sleep 0.05; done'
+        script = 'echo here >> "$1/reached"; n=0; until [ -e "$1/open" ] || [ $n -ge 1200 ]; do n=$((n + 1)); sleep 0.05; done'
         return {
             "name": "Wait at the gate",
             "ansible.builtin.command": {"argv": ["sh", "-c", script, "gate", str(self.folder)]},
