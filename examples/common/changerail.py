@@ -60,11 +60,13 @@ class Changerail:
         return self.inside([str(self.program), *arguments])
 
 
-def environment(home: Path, project: Path) -> dict[str, str]:
-    """An environment in which nothing of the user's own settings counts and nothing outside of ``home`` is written."""
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "CHANGERAIL_", "GIT_"))
-    }
+def environment(home: Path, project: Path, scratch: Path) -> dict[str, str]:
+    """An environment in which nothing of the user's own settings counts and nothing outside of ``home`` and ``scratch`` is written.
+
+    ``scratch`` is for Ansible's modules, whose path must have a plain name; that of ``home`` may be any.
+    """
+    own = ("ANSIBLE_", "CHANGERAIL_", "GIT_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     return {
         **kept,
         "PATH": os.pathsep.join([str(PROGRAMS), kept.get("PATH", os.defpath)]),
@@ -72,5 +74,6 @@ def environment(home: Path, project: Path) -> dict[str, str]:
         "CHANGERAIL_CONFIG": str(project),
         "ANSIBLE_CONFIG": str(CHANGE / "ansible.cfg"),
         "ANSIBLE_HOME": str(home / "ansible"),
+        "ANSIBLE_REMOTE_TMP": str(scratch),
         "ANSIBLE_COLLECTIONS_PATH": os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(CHECKOUT / "build" / "dev")),
     }

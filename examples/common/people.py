@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import subprocess
 import threading
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from examples.common.changerail import Changerail
+from examples.common.changerail import CHANGE, Changerail
 
 LOOK_EVERY = 0.5
 """Seconds between two looks of a crew at its run."""
@@ -117,17 +118,17 @@ class Crew:
     def _answer(self, path: str, question: Mapping[str, Any]) -> None:
         for person in self._people:
             if person.says and set(person.groups) & set(question["groups"]):
-                said = self._changerail.ask(*answer_command(self._run, path, person, self._keys))
+                who = identity(person, self._keys, CHANGE)
+                said = self._changerail.ask("answer", self._run, path, "approve", *who, "-m", person.says)
                 if said.returncode != 0:
                     raise RuntimeError(f"{person.name} could not answer {path}: {said.stderr or said.stdout}")
                 return
 
 
-def answer_command(run: str, path: str, person: Person, keys: Path) -> list[str]:
-    """The arguments of `changerail` with which ``person`` approves, signed when they have a key."""
+def identity(person: Person, keys: Path, folder: Path) -> list[str]:
+    """The options of `changerail answer` that say who answers, with a signature when they have a key; typed in ``folder``."""
     key = keys / person.name
-    signed = ["--key", str(key)] if key.exists() else []
-    return ["answer", run, path, "approve", "--as", person.name, *signed, "-m", person.says]
+    return ["--as", person.name, *(["--key", os.path.relpath(key, folder)] if key.exists() else [])]
 
 
 def _live_steps(steps: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

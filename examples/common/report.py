@@ -27,8 +27,9 @@ def text(content: str) -> None:
 
 def run(changerail: Changerail, stage: Stage, name: str) -> None:
     """What became of a run: the diff, the record, the timeline, the mail, and where everything lies."""
-    heading("The diff that was reviewed")
-    changerail.run("show", name, "validate", "--artifact", "edge.diff")
+    if (stage.home / "build" / "edge.diff").exists():
+        heading("The diff under review")
+        changerail.run("show", name, "validate", "--artifact", "edge.diff")
     heading("The change record")
     for file in sorted(stage.records.glob("CHG*.json")):
         text(render(json.loads(file.read_text(encoding="utf-8"))))

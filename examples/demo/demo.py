@@ -12,32 +12,33 @@ import os
 import shlex
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from examples.common import mail, report
 from examples.common.baseline import render_baseline
-from examples.common.changerail import CHECKOUT, Changerail, environment
+from examples.common.changerail import CHECKOUT, PROGRAMS, Changerail, environment
 from examples.common.intent import show_change
-from examples.common.people import PEOPLE, Crew, answer_command, by_name
+from examples.common.people import PEOPLE, Crew, by_name, identity
 from examples.common.stage import Stage
 from examples.demo.neighbours import ADDRESS, NAME, RULE, Firewall, NameServer
 
 RUN = "demo"
 INVENTORY = Path(__file__).with_name("inventory.yml")
 QUESTIONS = (
-    ("change/approvals/security-review", "security-engineer"),
-    ("change/approvals/change-advisory-board", "peer"),
-    ("change/approvals/change-advisory-board", "change-manager"),
-    ("change/review-the-diff", "peer"),
+    ("security-review", "security-engineer"),
+    ("change-advisory-board", "peer"),
+    ("change-advisory-board", "change-manager"),
+    ("review-the-diff", "peer"),
 )
-"""Where answers are asked for, in order, and who may give them. The board's step first asks the team that is assigned."""
+"""The steps that ask, in order, and who may answer. The board's step first asks the team that is assigned."""
 
 
 def main() -> int:
     stage = Stage.fresh(CHECKOUT / ".work" / "demo")
-    changerail = Changerail(environment(stage.home, stage.project))
-    with _neighbours(stage) as work:
+    with tempfile.TemporaryDirectory(prefix="changerail-") as scratch, _neighbours(stage) as work:
+        changerail = Changerail(environment(stage.home, stage.project, Path(scratch)))
         report.heading("Setting up: a repository of intent, two routers, people with keys, other teams' systems")
         _make_routers(changerail, stage)
         report.heading("The change, as it was committed")
@@ -45,12 +46,12 @@ def main() -> int:
         report.heading("The run")
         people = () if os.environ.get("PEOPLE") == "me" else PEOPLE
         if not people:
-            _explain_answers(changerail, stage)
+            _explain_answers(stage)
         with Crew(changerail, RUN, stage.keys, work, people):
             code = changerail.run(
                 *("run", "change.yml", "-i", str(INVENTORY), "-e", f"@{stage.variables}", "--run-id", RUN)
             )
-    report.run(changerail, stage, RUN)
+        report.run(changerail, stage, RUN)
     return code
 
 
@@ -86,13 +87,16 @@ def _make_routers(changerail: Changerail, stage: Stage) -> None:
         shutil.copy(configuration, folder / "frr.conf")
 
 
-def _explain_answers(changerail: Changerail, stage: Stage) -> None:
-    settings = {name: changerail.environment[name] for name in ("CHANGERAIL_HOME", "CHANGERAIL_CONFIG")}
-    lines = ["You are the people. Once the run waits for them, type in another terminal:", ""]
-    lines += [f"export {' '.join(f'{name}={shlex.quote(value)}' for name, value in settings.items())}"]
-    for path, name in QUESTIONS:
-        arguments = answer_command(RUN, path, by_name(name), stage.keys)
-        lines.append(shlex.join([str(changerail.program), *arguments]))
+def _explain_answers(stage: Stage) -> None:
+    """How to answer from another terminal. Without a choice in the command, what is asked about is shown first."""
+    lines = [
+        "You are the people. In another terminal, once the run waits for them:",
+        "",
+        f"cd {shlex.quote(str(stage.home))}",
+        f'export CHANGERAIL_HOME=$PWD/state CHANGERAIL_CONFIG=$PWD/changerail.yml PATH={shlex.quote(str(PROGRAMS))}:"$PATH"',
+    ]
+    for step, name in QUESTIONS:
+        lines.append(shlex.join(["changerail", "answer", RUN, step, *identity(by_name(name), stage.keys, stage.home)]))
     report.text("\n".join([*lines, ""]))
 
 

@@ -67,7 +67,8 @@ def laboratory(name: str) -> Iterator[Lab]:
         stage = Stage.fresh(HOME / name)
         inside_ops = functools.partial(network.inside, "ops")
         try:
-            lab = Lab(network, stage, Changerail(environment(stage.home, stage.project), inside_ops))
+            settings = environment(stage.home, stage.project, network.run / "ansible")
+            lab = Lab(network, stage, Changerail(settings, inside_ops))
             _build(lab)
             yield lab
         finally:
