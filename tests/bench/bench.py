@@ -11,13 +11,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bench import core, journal, runs
+from bench import core, journal, latency, runs
 from bench.figure import Figure
 
 TOPICS: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "core": core.figures,
     "journal": journal.figures,
     "runs": runs.figures,
+    "latency": latency.figures,
 }
 
 

@@ -1,0 +1,94 @@
+"""After the last attempt a person is asked and on-call is told; nobody's silence goes on for ever: level after level is told, in its time."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.runs import Bench
+from support.servers import Answer, web
+from support.virtual import Hand, Run
+
+from ansible_collections.netops.changerail.plugins.plugin_utils.core import events as e
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import status
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load_sources
+
+FAILING = """
+name: a change
+steps:
+  - id: one
+    retries: 2
+    delay: 60
+    example.world.act: {world: "{{ world }}", failure: transient}
+    escalate:
+      - {after: 0, to: [oncall]}
+      - {after: 30m, to: [lead]}
+      - {after: 1h, to: [oncall, lead]}
+"""
+MINUTE = 60.0
+
+
+@pytest.fixture
+def told(tmp_path):
+    """A run of ``FAILING`` whose channels are a real HTTP server; gives the run and what the server was told by channel."""
+    with web() as server:
+        host = server.url.removeprefix("http://")
+        server.answers = {"/oncall": Answer(200, {}), "/lead": Answer(200, {})}
+        channels = {name: [f"json://{host}/{name}"] for name in ("oncall", "lead")}
+        run = Run(Bench(tmp_path), FAILING, project=Project(channels=channels))
+        yield run, server
+
+
+def _until(run: Run, moment: float):
+    """Stop the engine ``moment`` seconds after the question was asked."""
+
+    def script(hand: Hand) -> None:
+        asked = run.moment(lambda event: isinstance(event, e.InterventionAsked))
+        if asked is not None and run.clock.monotonic() >= asked + moment:
+            hand.set()
+
+    return script
+
+
+def _levels(run: Run) -> list[tuple[int, list[str]]]:
+    return [(event.level, list(event.to)) for _moment, event in run.seen if isinstance(event, e.Escalated)]
+
+
+def test_the_last_failure_tells_on_call_at_once_with_what_failed_and_how_to_answer(told):
+    run, server = told
+    assert run.drive(_until(run, 5 * MINUTE)).status == "interrupted"
+    attempts = [event.attempt for _moment, event in run.seen if isinstance(event, e.StepStarted)]
+    assert attempts == [1, 2, 3]
+    assert _levels(run) == [(1, ["oncall"])]
+    assert [request.path for request in server.asked] == ["/oncall"]
+    message = json.loads(server.asked[0].body)
+    assert "the world says transient" in message["message"]
+    assert "changerail answer run-1 one retry|skip|rollback|abort" in message["message"]
+
+
+def test_an_unanswered_question_goes_to_the_next_level_after_its_time_and_each_level_is_told_once(told):
+    run, server = told
+    run.drive(_until(run, 20 * MINUTE))
+    assert _levels(run) == [(1, ["oncall"])]
+    run.drive(_until(run, 40 * MINUTE))
+    assert _levels(run) == [(1, ["oncall"]), (2, ["lead"])]
+    run.drive(_until(run, 180 * MINUTE))
+    assert _levels(run) == [(1, ["oncall"]), (2, ["lead"]), (3, ["oncall", "lead"])]
+    assert [request.path for request in server.asked] == ["/oncall", "/lead", "/oncall", "/lead"]
+
+
+def test_the_status_shows_the_attempt_and_the_next_try(tmp_path):
+    run = Run(Bench(tmp_path), FAILING)
+
+    def script(hand: Hand) -> None:
+        if run.moment(lambda event: isinstance(event, e.StepFinished)) is not None:
+            hand.set()
+
+    run.drive(script)
+    events = run.bench.events(run.folder)
+    started = events[0]
+    step = status(load_sources(started.main, started.sources, started.folder), events).steps[0]
+    failed = next(event for event in events if isinstance(event, e.StepFinished))
+    assert (step.attempt, step.attempts) == (1, 3)
+    assert step.next_try == pytest.approx(failed.at + 60.0)
