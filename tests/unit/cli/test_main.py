@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -107,9 +108,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    script = (
-        f"{sys.executable} -c 'from {main.__name__} import main; main()' --help | head -n 1; echo ${{PIPESTATUS[0]}}"
-    )
+    script = f"{shlex.quote(sys.executable)} -c 'from {main.__name__} import main; main()' --help | head -n 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60)
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1] == "0"
