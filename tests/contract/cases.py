@@ -24,6 +24,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.operation import
     Waiting,
     find,
 )
+from ansible_collections.netops.changerail.plugins.plugin_utils.playbooks.operations import MODULE, PLAYBOOK
 
 SECRET = "s3cret-c0ntract"
 """Stands in every case for passwords, tokens and inputs that must not be shown."""
@@ -41,6 +42,8 @@ class Case(ABC):
     at_least_once = False
     bad: Sequence[tuple[Mapping[str, Any], str]] = ()
     can_lose_answers = False
+    crashes = 20
+    """How many places of a start the process is killed at."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -296,6 +299,49 @@ class StrangerCase(Case):
         (self.folder / "go").touch()
 
 
+class AnsibleCase(Case):
+    """What Ansible itself runs, under its supervisor."""
+
+    crashes = 4
+
+    def effects(self) -> int:
+        log = self.folder / "effects"
+        return len(log.read_text().splitlines()) if log.exists() else 0
+
+    def context(self) -> dict[str, Any]:
+        return {"environment": dict(os.environ)}
+
+    def finish(self, made: Call, outcome: Outcome) -> Outcome:
+        return finished(self.operation, made, outcome, within=60.0)
+
+
+class PlaybookCase(AnsibleCase):
+    name = "playbook"
+    bad = (({"playbook": "missing.yml"}, "missing.yml"),)
+
+    @property
+    def operation(self) -> Operation:
+        return PLAYBOOK
+
+    def args(self) -> dict[str, Any]:
+        task = {"ansible.builtin.shell": f"echo run >> {self.folder}/effects", "no_log": True}
+        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}
+        (self.folder / "play.yml").write_text(json.dumps([play]))
+        return {"playbook": "play.yml", "inventory": ["localhost,"], "extra_vars": {"password": SECRET}}
+
+
+class ModuleCase(AnsibleCase):
+    name = "module"
+
+    @property
+    def operation(self) -> Operation:
+        return MODULE
+
+    def args(self) -> dict[str, Any]:
+        shell = f"echo run >> {self.folder}/effects"
+        return {"module": "ansible.builtin.shell", "args": shell, "extra_vars": {"password": SECRET}}
+
+
 Maker = Callable[[Path], contextlib.AbstractContextManager[Case]]
 
 
@@ -331,4 +377,6 @@ CASES: Mapping[str, Maker] = {
     "approval": plain(ApprovalCase),
     "review": plain(ReviewCase),
     "stranger": plain(StrangerCase),
+    "playbook": plain(PlaybookCase),
+    "module": plain(ModuleCase),
 }
