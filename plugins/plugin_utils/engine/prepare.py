@@ -34,7 +34,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.engine.mask impo
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.templating import Templating
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.variables import Variables, everything, needed
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
-from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import ENGINE_MODULES, Step
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import ENGINE_MODULES, Action, Step
 
 PLAYBOOK = "ansible.builtin.import_playbook"
 _BUILTINS = frozenset(f"ansible.builtin.{name}" for name in ENGINE_MODULES)
@@ -108,7 +108,7 @@ class Preparer:
         if step.retry is not None:
             trees.extend(getattr(step.retry, keyword) for keyword in _RETRY_KEYWORDS)
         if isinstance(node, Leaf) and step.action is not None:
-            if not self._is_operation(step.action.name):
+            if not self._is_operation(step.action):
                 return self._of(node, everything(layers(state, node)))
             trees.append(step.action.args)
             trees.append(_in_braces(_conditions(step)))
@@ -186,11 +186,11 @@ class Preparer:
         if action is None:
             raise ChangerailError(f"{step.at}: step {snapshot.path} does nothing")
         no_log = self._truth("no_log", step.no_log, snapshot)
-        if action.name in _BUILTINS:
+        if _is_ours(action):
             operation, args = self._builtin(snapshot)
         elif action.name == PLAYBOOK:
             operation, args = self._playbook(snapshot)
-        elif self._is_operation(action.name):
+        elif self._is_operation(action):
             operation = find("operations", action.name)
             args = self._options(operation, snapshot)
         else:
@@ -203,7 +203,7 @@ class Preparer:
             if "{{" in step.name
             else step.name
         )
-        return Prepared(operation, Call(checked, self._context(snapshot, action.name)), shown, name, no_log)
+        return Prepared(operation, Call(checked, self._context(snapshot, action)), shown, name, no_log)
 
     def _builtin(self, snapshot: Snapshot) -> tuple[Operation, Mapping[str, Any]]:
         assert_or_debug = builtin(
@@ -275,10 +275,10 @@ class Preparer:
         plain: dict[str, Any] = self._masker.plain(shown)
         return plain
 
-    def _context(self, snapshot: Snapshot, action: str) -> Context:
+    def _context(self, snapshot: Snapshot, action: Action) -> Context:
         around = self._around
         # What the engine does itself leaves no files and knows no points in time.
-        own = action in _BUILTINS
+        own = _is_ours(action)
         folder_of = around.folder.step_place if own else around.folder.step
         return Context(
             key=f"{around.folder.run}/{snapshot.path}/{snapshot.attempt}",
@@ -309,13 +309,13 @@ class Preparer:
             "check": self._around.check,
         }
 
-    def _is_operation(self, name: str) -> bool:
-        if name in _BUILTINS:
-            return True
-        if name == PLAYBOOK:
+    def _is_operation(self, action: Action) -> bool:
+        if action.name == PLAYBOOK:
             return False
+        if action.name in _BUILTINS:
+            return _is_ours(action)
         try:
-            find("operations", name)
+            find("operations", action.name)
         except ChangerailError:
             return False
         return True
@@ -364,6 +364,11 @@ def unique_labels(labels: Sequence[str]) -> list[str]:
         taken.add(clean)
         unique.append(clean)
     return unique
+
+
+def _is_ours(action: Action) -> bool:
+    """Whether the engine does it itself. With another of Ansible's task keywords (``changed_when``, ``delegate_to``, …) Ansible has to."""
+    return action.name in _BUILTINS and not action.task_keywords
 
 
 def _in_braces(expressions: Sequence[str]) -> list[str]:

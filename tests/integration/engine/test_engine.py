@@ -345,3 +345,19 @@ steps:
 
 def test_os_requester_names_the_login():
     assert os_requester() == {"name": getpass.getuser(), "assurance": "os_user", "os_user": getpass.getuser()}
+
+
+def test_an_engine_module_with_another_task_keyword_is_run_by_ansible(bench):
+    ending, events = bench.run("""
+name: a change
+inventory: "localhost,"
+vars: {site: ams1}
+steps:
+  - id: said
+    ansible.builtin.debug: {msg: "hello {{ site }}"}
+    changed_when: true
+    register: said
+  - ansible.builtin.assert: {that: [said.changed]}
+""")
+    assert ending.status == "succeeded", ending
+    assert finished(events, "said").result["msg"] == "hello ams1"
