@@ -293,7 +293,7 @@ class StrangerCase(Case):
         return {"world": str(self.folder), "until": "go", "password": SECRET}
 
     def effects(self) -> int:
-        return len(list(self.folder.glob("r1|*")))
+        return len(list(self.folder.glob("start|*")))
 
     def let_finish(self) -> None:
         (self.folder / "go").touch()
