@@ -1,11 +1,13 @@
-"""An engine that dies at a chosen boundary, in this process: what its process would have lost is lost, what the world did stays.
+"""An engine that dies, or whose disk fails, at a chosen boundary, in this process.
 
 A boundary is a place between a decision, an outside effect, a write to the journal and its sync. ``Disk`` stands for ``os`` in the modules that write,
-``surround`` puts itself around the operations; both tell a ``Fate``, which counts boundaries and raises ``Died`` at the chosen one.
+``surround`` puts itself around the operations; both tell a ``Fate``, which counts boundaries and raises ``Died`` at the chosen one: what the engine's
+process would have lost is lost, what the world did stays. ``FailingDisk`` takes no more from a chosen write on.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -154,3 +156,43 @@ def _surrounded(real: Callable[..., Outcome], name: str, fate: Fate) -> Callable
         return fate.call(name, lambda: real(made, *rest))
 
     return call
+
+
+class FailingDisk:
+    """Stands for ``os`` in the journal: from the ``last``-th write or sync on, writes fail with ``error``.
+
+    A full disk takes half of what is written and lets files be cut; a read-only one changes nothing at all.
+    """
+
+    def __init__(self, folder: RunFolder, last: int, error: int) -> None:
+        self._journal = folder.journal
+        self._last = last
+        self._error = error
+        self._passed = 0
+        self.failed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        already = self.failed
+        if not self._fails():
+            return os.write(descriptor, data)
+        if already or self._error == errno.EROFS:
+            raise OSError(self._error, os.strerror(self._error))
+        return os.write(descriptor, bytes(data)[: len(data) // 2])
+
+    def fdatasync(self, descriptor: int) -> None:
+        if self._fails():
+            raise OSError(self._error, os.strerror(self._error))
+        os.fdatasync(descriptor)
+
+    def ftruncate(self, descriptor: int, size: int) -> None:
+        if self.failed and self._error == errno.EROFS:
+            raise OSError(self._error, os.strerror(self._error))
+        os.ftruncate(descriptor, size)
+
+    def _fails(self) -> bool:
+        self._passed += 1
+        self.failed = self.failed or self._passed == self._last
+        return self.failed

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.netops.changerail.plugins.module_utils.errors import RunIsHeld
+from ansible_collections.netops.changerail.plugins.module_utils.errors import RunIsHeld, StorageError
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.project import of_run
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import History
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Event
@@ -46,6 +46,8 @@ def send(past: History, item: Mapping[str, Any], became: Callable[[Event], bool]
             except RunIsHeld:  # somebody took the run up this very moment
                 time.sleep(_LOOK_AGAIN)
                 continue
+            except StorageError as error:
+                raise StorageError(f"{error}; what was sent is kept in its inbox and recorded then") from None
             event = next(filter(became, new), None) or _recorded(past, became)
             return Sent(event, "")
         event = _recorded(past, became)

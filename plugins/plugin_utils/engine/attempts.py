@@ -8,12 +8,18 @@ Each attempt has at most one call into its operation under way at a time.
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError, OperationError
+from ansible_collections.netops.changerail.plugins.module_utils.errors import (
+    ChangerailError,
+    OperationError,
+    StorageError,
+)
 from ansible_collections.netops.changerail.plugins.module_utils.failures import CANCELLED, FAILED
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Done, Failed, Outcome, Verdict, Waiting
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
@@ -25,6 +31,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.state impor
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.mask import CENSORED, Masker
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.prepare import Prepared, Preparer
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import storage_error
 
 _SHORTEST_WAIT = 0.02
 _LONGEST_WAIT = 3600.0
@@ -32,6 +39,8 @@ _MESSAGE_EVERY = 60.0
 """Seconds between two records of a waiting step when only its message changed."""
 _STOPPING_LIMIT = 600.0
 """Seconds a thing may take to stop before the step ends with what is left undone."""
+_NO_WRITES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+"""A disk that takes no more: no failure of the step, which goes on where it was when there is space again."""
 
 
 @dataclass(eq=False)
@@ -103,6 +112,8 @@ class Attempts:
         def job() -> Callable[[], None]:
             try:
                 prepared = self._preparer.prepare(snapshot)
+            except StorageError:
+                raise
             except ChangerailError as error:
                 message = f"{snapshot.step.at}: {error}"
                 return lambda: self._settled(attempt, Failed(FAILED, message))
@@ -249,7 +260,9 @@ class Attempts:
         result: Mapping[str, Any] = CENSORED if hidden else self._masker.plain(outcome.result)
         now = self._loop.clock.now()
         if isinstance(outcome, Done):
-            message = str(result.get("msg", "")) if isinstance(result.get("msg", ""), str) else ""
+            said = result.get("msg", "")
+            message = self._masker.text(outcome.message) or (said if isinstance(said, str) else "")
+            message = "" if hidden else message
             return StepFinished(now, attempt.path, attempt.number, "", message, outcome.changed, result)
         message = "failed; the message is hidden by no_log" if hidden else self._masker.text(outcome.message)
         changed = bool(outcome.result.get("changed", False))
@@ -289,13 +302,18 @@ class Attempts:
 
 
 def _outcome_of(ask: Callable[[Prepared], Outcome], prepared: Prepared) -> Outcome:
+    """What the operation says. Raises StorageError when it could not write its files."""
     try:
         return ask(prepared)
+    except StorageError:
+        raise
     except OperationError as error:
         return Failed(error.failure, str(error), retry_after=error.retry_after)
     except ChangerailError as error:
         return Failed(FAILED, str(error))
     except Exception as error:  # noqa: BLE001 - a stranger's operation must not take the engine down; its traceback goes into the result
+        if isinstance(error, OSError) and error.errno in _NO_WRITES:
+            raise storage_error(Path(error.filename or prepared.call.context.folder), error) from None
         message = f"defect in operation {prepared.operation.name}: {type(error).__name__}: {error}"
         return Failed(FAILED, message, {"traceback": traceback.format_exc()})
 

@@ -54,6 +54,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder i
     RunFolder,
     StateFolder,
     storage_error,
+    taken,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project, Resolver
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Workflow
@@ -110,6 +111,9 @@ def create(
         rules=decide.RULES,
     )
     with FileJournal(folder) as journal:
+        # Looked at again under the lock: two may have found that nobody had begun.
+        if folder.has_begun():
+            raise taken(folder)
         journal.append([started])
     return folder
 

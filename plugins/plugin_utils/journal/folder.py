@@ -45,6 +45,16 @@ class RunFolder:
     def journal(self) -> Path:
         return self.path / "journal.jsonl"
 
+    def has_begun(self) -> bool:
+        """Whether the run's first record is written: without it there is nothing to go on with."""
+        try:
+            with open(self.journal, "rb") as stream:
+                return stream.readline().endswith(b"\n")
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise storage_error(self.journal, error) from None
+
     @property
     def lock(self) -> Path:
         return self.path / "lock"
@@ -92,19 +102,15 @@ class StateFolder:
         return private_folder(self.path / "records")
 
     def create(self, run: str) -> RunFolder:
-        """A new run's folder. Raises AuthorError when the id is no file name or is taken."""
+        """A new run's folder, or that of a run whose beginning was never recorded. Raises AuthorError when the id is no file name or is taken."""
         if not _RUN_ID.match(run):
             raise AuthorError(
                 f"run id {run!r}: expected letters, digits, '.', '_' and '-', at most 100, not beginning with a sign"
             )
-        runs = private_folder(self.path / "runs")
-        try:
-            (runs / run).mkdir(mode=0o700)
-        except FileExistsError:
-            raise AuthorError(f"run id {run!r} is taken in {runs}: 'changerail resume {run}' goes on with it") from None
-        except OSError as error:
-            raise storage_error(runs / run, error) from None
-        folder = RunFolder(runs / run)
+        folder = RunFolder(private_folder(self.path / "runs") / run)
+        if folder.has_begun():
+            raise taken(folder)
+        private_folder(folder.path)
         private_folder(folder.inbox)
         return folder
 
@@ -122,6 +128,13 @@ class StateFolder:
         runs = self.path / "runs"
         names = sorted(os.listdir(runs)) if runs.is_dir() else []
         yield from (folder for folder in map(RunFolder, (runs / name for name in names)) if folder.journal.exists())
+
+
+def taken(folder: RunFolder) -> AuthorError:
+    """The error for a run that is there already."""
+    return AuthorError(
+        f"run id {folder.run!r} is taken in {folder.path.parent}: 'changerail resume {folder.run}' goes on with it"
+    )
 
 
 def private_folder(path: Path) -> Path:
