@@ -58,10 +58,14 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Done:
-    """It happened. ``result`` is what ``register`` gives to later steps; artifacts go in ``result['artifacts']`` by name."""
+    """It happened. ``result`` is what ``register`` gives to later steps; artifacts go in ``result['artifacts']`` by name.
+
+    ``message`` is one line for people: what came of it ("CHG0000001 is scheduled"); without one they see ``result['msg']``, if it is text.
+    """
 
     result: Mapping[str, JSON] = field(default_factory=dict)
     changed: bool = False
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,12 @@ class Verdict:
     approved: bool
     answers: Sequence[Mapping[str, JSON]] = ()
     reason: str = ""
+
+    @property
+    def summary(self) -> str:
+        """The decision and who made it, for people: ``approve by ann, bob``."""
+        people = ", ".join(str(answer["person"]) for answer in self.answers)
+        return f"{self.choice} by {people}" if people else self.choice
 
 
 @dataclass(frozen=True)
@@ -157,7 +167,7 @@ class Operation(ABC):
         """People have decided on the question of a ``Waiting`` outcome: make the outcome of it."""
         result = {"decision": verdict.choice, "answers": [dict(answer) for answer in verdict.answers]}
         if verdict.approved:
-            return Done(result)
+            return Done(result, message=verdict.summary)
         return Failed(REJECTED, verdict.reason or f"decided: {verdict.choice}", result)
 
 

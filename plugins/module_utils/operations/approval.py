@@ -119,7 +119,7 @@ def _follow(call: Call, handle: Mapping[str, JSON], provider: RecordProvider, re
         message = f"{record.number} was taken back to new before it was approved; it is asked for anew by running this step again"
         return Failed(FAILED, message, _decided("", answers, provider, record))
     if record.state in _PAST_APPROVAL:
-        return Done(_decided(asking.APPROVE, answers, provider, record))
+        return Done(_decided(asking.APPROVE, answers, provider, record), message=f"{record.number} is approved")
     rows = [row for row in provider.approvals(record) if row.state == "requested"]
     if provider.decides_here and rows:
         return _ask_for(call, handle, record, rows[0])
@@ -163,7 +163,7 @@ def _watch(call: Call, handle: Mapping[str, JSON]) -> Outcome:
     rows = [asdict(row) for row in seen.approvals]
     result = {"decision": "", "answers": [], "what": seen.what, "url": seen.url, "approvals": rows}
     if seen.state == "approved":
-        return Done({**result, "decision": asking.APPROVE})
+        return Done({**result, "decision": asking.APPROVE}, message=f"{seen.what} is approved")
     if seen.state == "rejected":
         said = next(row for row in seen.approvals if row.state == "rejected")
         message = f"{seen.what} was rejected by {said.by} ({said.comment or 'without a comment'})"

@@ -294,7 +294,8 @@ class _Worker:
                     return outcome
         except NoAnswer as error:
             return self._waiting(f"looking again at {self._record.number}: {error}")
-        return Done(self._shown(), changed=bool(self._changed))
+        message = f"{self._record.number} is {self._record.state}"
+        return Done(self._shown(), changed=bool(self._changed), message=message)
 
     def _shown(self) -> dict[str, JSON]:
         result = _result(self._name, self._record, self._changed, self._before)

@@ -103,7 +103,9 @@ class Notify(Operation):
             told = ", ".join(row["to"] for row in result["delivered"]) or "nobody"
             problems = "; ".join(f"{row['to']} by {row['by']}: {row['problem']}" for row in result["failed"])
             return Failed(TRANSIENT if TRANSIENT in failures else FAILED, f"told {told}; not told: {problems}", result)
-        return Done(result, changed=bool(targets))
+        told = ", ".join(row["to"] for row in result["delivered"])
+        shown = ": ".join(filter(None, (message.title, message.text))) if result["terminal"] else ""
+        return Done(result, changed=bool(targets), message=shown or f"told {told}")
 
     def poll(self, call: Call, handle: Mapping[str, JSON]) -> Outcome:
         """Sending does not wait for anything, so there is nothing to look at."""

@@ -183,7 +183,7 @@ def _seen(call: Call, name: str, provider: PipelineProvider, pipeline: Pipeline)
     files = provider.artifacts(pipeline, folder, call.args["artifacts"])
     result = _result(call, name, pipeline, files, logs)
     if pipeline.status == Status.SUCCESS:
-        return Done(result, changed=True)
+        return Done(result, changed=True, message=f"{what} succeeded")
     if pipeline.status == Status.CANCELED:
         return Failed(FAILED, f"{what} was cancelled by somebody{_at(pipeline)}", result)
     return Failed(FAILED, f"{what} failed{_at(pipeline)}{_last_lines(logs)}", result)

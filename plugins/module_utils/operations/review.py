@@ -102,7 +102,7 @@ class Review(Operation):
         changed = [file.name for file in files if handle["shown"].get(file.name) != file.sha256]
         if changed:
             return _ask(call, handle, files, _changed(changed))
-        return Done({**result, "artifacts": _kept(call, files)})
+        return Done({**result, "artifacts": _kept(call, files)}, message=verdict.summary)
 
     def cancel(self, call: Call, handle: Mapping[str, JSON]) -> Outcome:
         return Failed(CANCELLED, "nobody is asked any more")
