@@ -1,0 +1,209 @@
+#!/usr/bin/python
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module ``approval``: the operation of that name for plain playbooks; Ansible runs it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: approval
+short_description: Wait for an approval that is given elsewhere
+version_added: 0.2.0
+description:
+  - Follows the approval of a change record in ServiceNow, or of a merge request or a deployment in GitLab, until people have decided there.
+    A rejection is a failure with RV(failure=rejected).
+  - A playbook cannot ask people itself and wait for days. That needs a run, so O(from) is needed here. In a workflow the same task asks the people and
+    groups it names, through C(changerail answer); the options beside O(from) and O(deadline) are for that.
+  - The same task works as a step of a workflow, without O(wait), O(timeout), O(handle) and the connections.
+author:
+  - changerail contributors
+options:
+  from:
+    description:
+      - A change record, as the registered result of M(netops.changerail.change_record), or a mapping with C(provider) and C(number).
+        A record that is new is moved on by one state, which is how its system is asked to collect the approvals.
+      - A merge request, as a mapping with C(provider=gitlab), C(project), C(merge_request) and, to follow one head only, C(sha).
+      - A deployment, as a mapping with C(provider=gitlab), C(project), C(environment) and C(pipeline).
+    type: raw
+    aliases: [record]
+  deadline:
+    description: When an approval that is still open counts as denied, as a duration such as V(4h) or a date and time. Mind O(timeout), too.
+    type: raw
+  groups:
+    description: In a workflow, the groups that are asked. Any member may answer.
+    type: list
+    elements: str
+    default: []
+  people:
+    description: In a workflow, the people who are asked.
+    type: list
+    elements: str
+    default: []
+  quorum:
+    description: In a workflow, how many must approve.
+    type: int
+    default: 1
+  four_eyes:
+    description: In a workflow, whether the requester is kept out.
+    type: bool
+    default: true
+  assurance:
+    description: In a workflow, how sure it must be who answers, weakest first.
+    type: str
+    choices: [asserted, os_user, authenticated, signed]
+  title:
+    description: In a workflow, the title of the question.
+    type: str
+  message:
+    description: In a workflow, what the people are told.
+    type: str
+    default: ''
+  subject:
+    description: In a workflow, what the answer is bound to. When it changes, answers are void.
+    type: dict
+    default: {}
+extends_documentation_fragment:
+  - netops.changerail.attributes
+  - netops.changerail.waiting
+  - netops.changerail.servicenow
+  - netops.changerail.gitlab
+  - netops.changerail.local
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+requirements:
+  - requests
+seealso:
+  - module: netops.changerail.change_record
+  - module: netops.changerail.change_record_info
+"""
+
+EXAMPLES = r"""
+- name: The board decides in ServiceNow
+  netops.changerail.approval:
+    from: "{{ change }}"
+    timeout: 2d
+
+- name: Two people have approved the merge request as it is now
+  netops.changerail.approval:
+    from:
+      provider: gitlab
+      project: net/edge
+      merge_request: 7
+      sha: "{{ head }}"
+    deadline: 4h
+    timeout: 5h
+
+- name: Look again every ten minutes, with nothing held in between
+  netops.changerail.approval:
+    from: "{{ change }}"
+    wait: false
+  register: approval
+  until: approval.finished
+  retries: 288
+  delay: 600
+"""
+
+RETURN = r"""
+decision:
+  description: V(approve), V(deny), or empty when it ended without a decision.
+  returned: when it has ended
+  type: str
+  sample: approve
+answers:
+  description: The answers given to a run. Empty here.
+  returned: when it has ended
+  type: list
+  elements: dict
+  sample: []
+approvals:
+  description: Who was asked and what they said there, with C(gate), C(state), C(group), C(person), C(by), C(at) and C(comment).
+  returned: when it has ended
+  type: list
+  elements: dict
+  sample: [{id: a1, gate: authorize, state: approved, group: cab, person: "", by: CAB member, at: 1900000000.0, comment: fine}]
+number:
+  description: The record's number.
+  returned: when O(from) is a change record
+  type: str
+  sample: CHG0030001
+state:
+  description: The record's state.
+  returned: when O(from) is a change record
+  type: str
+  sample: scheduled
+approval:
+  description: Where the record's approval stands.
+  returned: when O(from) is a change record
+  type: str
+  sample: approved
+what:
+  description: What people approve.
+  returned: when O(from) is something else
+  type: str
+  sample: merge request net/edge!7
+url:
+  description: Where to look at it.
+  returned: when O(from) is something else
+  type: str
+  sample: https://gitlab.example.net/net/edge/-/merge_requests/7
+would_ask:
+  description: What would be followed.
+  returned: in check mode
+  type: dict
+  sample: {record: CHG0030001}
+key:
+  description: What marks the work.
+  returned: always
+  type: str
+  sample: playbook/approval
+finished:
+  description: Whether it has ended. V(false) with O(wait=false) as long as it has not.
+  returned: always
+  type: bool
+  sample: true
+handle:
+  description: By this a later task looks at the same work.
+  returned: when it has not ended
+  type: dict
+  sample: {operation: approval, key: playbook/approval, at: {deadline: null, answers: []}}
+waiting_for:
+  description: What is waited for.
+  returned: when it has not ended and O(wait=false)
+  type: str
+  sample: "waiting for cab in CHG0030001 (https://example.service-now.com/change_request.do)"
+progress:
+  description: Everything that was waited for, in order. C(-v) shows it.
+  returned: always
+  type: list
+  elements: str
+  sample: ["waiting for cab in CHG0030001 (https://example.service-now.com/change_request.do)"]
+failure:
+  description: The class of the failure, V(transient), V(failed), V(rejected), V(timeout), V(cancelled) or V(unknown).
+  returned: on failure
+  type: str
+  sample: failed
+"""
+
+from ansible_collections.netops.changerail.plugins.module_utils import module as door
+from ansible_collections.netops.changerail.plugins.module_utils.operations.approval import OPERATION
+
+
+def main() -> None:
+    module = door.build(OPERATION, door.WAITING, door.SERVICENOW, door.GITLAB, door.LOCAL)
+    if module.params["from"] is None:
+        module.fail_json(
+            msg="approval: a playbook cannot ask people and wait for their answer; name what is approved elsewhere as 'from' (a change record, "
+            "a merge request, a deployment), or put this task into a workflow and start it with 'changerail run'",
+            failure="failed",
+        )
+    door.perform(module, OPERATION, door.context(module, door.key_of(module, otherwise="playbook/approval")))
+
+
+if __name__ == "__main__":
+    main()
