@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 VERBS: Mapping[str, str] = {
     "check": "Report every mistake in workflow files; contacts nothing.",
+    "rehearse": "Rehearse a workflow with a scenario, in virtual time; contacts nothing.",
+    "test": "Rehearse all scenarios of a folder; contacts nothing.",
     "run": "Run a workflow.",
     "resume": "Go on with a run that waits or was interrupted.",
     "list": "List runs, the newest first.",
