@@ -12,11 +12,10 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-import traceback
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
@@ -167,32 +166,39 @@ def connections(params: Mapping[str, Any]) -> dict[str, dict[str, JSON]]:
     }
 
 
-def perform(module: AnsibleModule, operation: Operation, surroundings: Context) -> NoReturn:
+def perform(module: AnsibleModule, operation: Operation, surroundings: Context) -> None:
     """Start the operation, or look at what ``handle`` names, wait as the options say, and end the module with what came of it."""
-    own = {name: module.params[name] for name in operation.options}
-    call = Call(own, surroundings)
-    handle = module.params.get("handle")
+    call = Call({name: module.params[name] for name in operation.options}, surroundings)
     progress: list[str] = []
     try:
-        outcome = operation.poll(call, _handle_of(operation, handle)) if handle else operation.start(call)
-        if module.params.get("wait"):
-            outcome = _followed(operation, call, outcome, seconds(module.params["timeout"]), progress)
-    except ChangerailError as error:
+        outcome = _outcome(module, operation, call, progress)
+    except (ChangerailError, ModuleNotFoundError) as error:
         outcome = _as_failed(error)
-    except ModuleNotFoundError as error:
-        module.fail_json(msg=missing_required_lib(error.name or str(error)), exception=traceback.format_exc())
     _leave(module, operation, surroundings, outcome, progress)
 
 
-def ask(module: AnsibleModule, question: Any) -> Any:
-    """What ``question``, a function without arguments, reads from a system; its failure ends the module."""
+def ask(module: AnsibleModule, question: Callable[[], Any]) -> Any:
+    """What ``question`` reads from a system; its failure ends the module."""
     try:
         return question()
-    except ChangerailError as error:
+    except (ChangerailError, ModuleNotFoundError) as error:
         failed = _as_failed(error)
-        module.fail_json(msg=_with_next_step(failed), failure=failed.failure)
-    except ModuleNotFoundError as error:
-        module.fail_json(msg=missing_required_lib(error.name or str(error)), exception=traceback.format_exc())
+        return module.fail_json(msg=_with_next_step(failed), failure=failed.failure)
+
+
+def _outcome(module: AnsibleModule, operation: Operation, call: Call, progress: list[str]) -> Outcome:
+    # Read before anything is started: a slip in it must not cost a pipeline.
+    timeout = _timeout(module.params.get("timeout"))
+    handle = module.params.get("handle")
+    outcome = operation.poll(call, _handle_of(operation, handle)) if handle else operation.start(call)
+    return _followed(operation, call, outcome, timeout, progress) if module.params.get("wait") else outcome
+
+
+def _timeout(given: str | None) -> float:
+    try:
+        return seconds(given or 0)
+    except AuthorError as error:
+        raise AuthorError(f"timeout: {error}") from None
 
 
 def _handle_of(operation: Operation, handle: Mapping[str, JSON]) -> Mapping[str, JSON]:
@@ -230,7 +236,9 @@ def _looked(operation: Operation, call: Call, waiting: Waiting) -> Outcome:
         return Waiting(waiting.handle, error.retry_after or waiting.after, f"trying again: {error}", long=waiting.long)
 
 
-def _as_failed(error: ChangerailError) -> Failed:
+def _as_failed(error: ChangerailError | ModuleNotFoundError) -> Failed:
+    if isinstance(error, ModuleNotFoundError):
+        return Failed(FAILED, missing_required_lib((error.name or str(error)).partition(".")[0]))
     return Failed(error.failure if isinstance(error, OperationError) else FAILED, str(error))
 
 
@@ -240,21 +248,21 @@ def _with_next_step(failed: Failed) -> str:
 
 def _leave(
     module: AnsibleModule, operation: Operation, surroundings: Context, outcome: Outcome, progress: Sequence[str]
-) -> NoReturn:
+) -> None:
     """End the module with the outcome in Ansible's words."""
     common = {"key": surroundings.run, **({"progress": list(progress)} if "wait" in module.params else {})}
     if isinstance(outcome, Waiting):
         _leave_waiting(module, operation, outcome, common)
-    result = {_RENAMED.get(name, name): value for name, value in outcome.result.items()}
+        return
+    result = {**{_RENAMED.get(name, name): value for name, value in outcome.result.items()}, **common}
     if isinstance(outcome, Failed):
         message = f"{operation.name}: {_with_next_step(outcome)}"
-        module.fail_json(msg=message, failure=outcome.failure, finished=True, **{**result, **common})
-    module.exit_json(**{**result, **common, "changed": outcome.changed, "finished": True})
+        module.fail_json(msg=message, failure=outcome.failure, finished=True, **result)
+    else:
+        module.exit_json(**{**result, "changed": outcome.changed, "finished": True})
 
 
-def _leave_waiting(
-    module: AnsibleModule, operation: Operation, outcome: Waiting, common: Mapping[str, JSON]
-) -> NoReturn:
+def _leave_waiting(module: AnsibleModule, operation: Operation, outcome: Waiting, common: Mapping[str, JSON]) -> None:
     handle = {"operation": operation.name, "key": common["key"], "at": dict(outcome.handle)}
     if outcome.question is not None:
         module.fail_json(
