@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -9,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: approval
 short_description: Wait for an approval that is given elsewhere
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Follows the approval of a change record in ServiceNow, or of a merge request or a deployment in GitLab, until people have decided there.
     A rejection is a failure with RV(failure=rejected).

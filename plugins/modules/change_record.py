@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -9,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: change_record
 short_description: Open, move, document and close a change record
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Opens a change record once, fills it, moves it state by state as the record system allows, waits where the system moves by itself,
     attaches files, and closes it. What was written is read back, so that a write which changed nothing is a failure.

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -9,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: change_record_info
 short_description: Read change records, their approvals and where they can go
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Reads one change record by its number, or those that carry a key, and changes nothing.
 author:

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -9,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: change_task
 short_description: Open a task of a change record, follow it or close it
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Gives somebody a task of a change record, once, and waits for its end when told to, or closes it.
   - The same task works as a step of a workflow, without O(key), O(wait), O(timeout), O(handle) and the connection.

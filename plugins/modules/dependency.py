@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -9,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: dependency
 short_description: Wait until something else is as it must be
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Looks at an HTTP API, a DNS name, a TCP port, a file or a change record until it is there, or until a condition holds for what is seen.
     It changes nothing. Not reachable and not there yet are waited for; what cannot become right by waiting, such as a wrong certificate, is a failure.

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -9,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: notify
 short_description: Tell people and channels
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Sends a message to channels by mail, chat or pager, through Apprise.
   - In a workflow O(to) also takes the people and groups of C(changerail.yml) and the person who requested the run; a playbook knows only O(channels) and

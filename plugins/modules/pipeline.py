@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -9,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pipeline
 short_description: Start a pipeline once, wait for its end, bring its artifacts and logs
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Starts a pipeline with inputs, waits until it and every pipeline it started have ended, and brings artifacts and logs.
   - A pipeline is marked with the key. When no usable answer comes to the request it is searched for, never asked for again.

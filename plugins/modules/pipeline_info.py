@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -9,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pipeline_info
 short_description: See how a pipeline stands
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Looks at one pipeline and its jobs, and changes nothing. A pipeline that failed is no failure of this module.
 author:

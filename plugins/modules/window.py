@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -9,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: window
 short_description: Go on only inside a change window
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Goes on inside a change window, outside of freezes and with enough time left; waits for one or fails otherwise. It changes nothing.
   - Windows and freezes come from calendars (iCalendar), weekly hours or both. At least one of O(calendar), O(windows) and O(freezes) is given.
