@@ -119,7 +119,7 @@ CASES: dict[str, tuple[str, str, Sequence[tuple[str, str, str]]]] = {
         """
   - id: both
     parallel:
-      - {id: a, example.world.act: {world: "{{ world }}", until: "run-1|both|b|1", failure: failed}}
+      - {id: a, example.world.act: {world: "{{ world }}", until: "start|run-1|both|b|1", failure: failed}}
       - {id: b, example.world.act: {world: "{{ world }}", until: never}}
     fail_fast: true
     rescue:
