@@ -105,6 +105,8 @@ WAITING: Spec = {
 }
 _RENAMED = {"changed": "changed_fields", "failed": "undelivered"}
 """Names in results that mean something else to Ansible."""
+_OFFERED_AS = {"message": "msg"}
+"""Names of options that Ansible keeps for itself, with the name in a module; the operation's own is an alias of that."""
 _NEXT_STEP = {
     TRANSIENT: "Run the task again; with the same key nothing is done twice.",
     UNKNOWN: "Look there before running the task again.",
@@ -115,8 +117,16 @@ def build(operation: Operation, *specs: Spec, required_one_of: Sequence[Sequence
     """The AnsibleModule with the operation's options and those of ``specs``; ``required_one_of`` is added to the operation's own."""
     constraints = dict(operation.constraints)
     constraints["required_one_of"] = [*constraints.get("required_one_of", ()), *required_one_of]
-    spec = {name: dict(option) for part in (operation.options, *specs) for name, option in part.items()}
+    spec = {name: dict(option) for part in (offered(operation.options), *specs) for name, option in part.items()}
     return AnsibleModule(argument_spec=spec, supports_check_mode=True, **constraints)
+
+
+def offered(options: Spec) -> dict[str, Mapping[str, Any]]:
+    """An operation's options under the names that a module may have."""
+    return {
+        _OFFERED_AS.get(name, name): {**option, "aliases": [name]} if name in _OFFERED_AS else option
+        for name, option in options.items()
+    }
 
 
 def key_of(module: AnsibleModule, otherwise: str = "") -> str:
@@ -168,7 +178,7 @@ def connections(params: Mapping[str, Any]) -> dict[str, dict[str, JSON]]:
 
 def perform(module: AnsibleModule, operation: Operation, surroundings: Context) -> None:
     """Start the operation, or look at what ``handle`` names, wait as the options say, and end the module with what came of it."""
-    call = Call({name: module.params[name] for name in operation.options}, surroundings)
+    call = Call({name: module.params[_OFFERED_AS.get(name, name)] for name in operation.options}, surroundings)
     progress: list[str] = []
     try:
         outcome = _outcome(module, operation, call, progress)

@@ -16,7 +16,7 @@ description:
     groups it names, through C(changerail answer); the options beside O(from) and O(deadline) are for that.
   - The same task works as a step of a workflow, without O(wait), O(timeout), O(handle) and the connections.
 author:
-  - changerail contributors
+  - changerail contributors (!UNKNOWN)
 options:
   from:
     description:
@@ -54,10 +54,11 @@ options:
   title:
     description: In a workflow, the title of the question.
     type: str
-  message:
-    description: In a workflow, what the people are told.
+  msg:
+    description: In a workflow, where it is called C(message), what the people are told.
     type: str
     default: ''
+    aliases: [message]
   subject:
     description: In a workflow, what the answer is bound to. When it changes, answers are void.
     type: dict

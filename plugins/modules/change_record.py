@@ -16,7 +16,7 @@ description:
     waits for it. Both can be used together on the same record.
   - The same task works as a step of a workflow, without O(key), O(wait), O(timeout), O(handle), O(evidence_files) and the connections.
 author:
-  - changerail contributors
+  - changerail contributors (!UNKNOWN)
 options:
   provider:
     description:

@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Reads one change record by its number, or those that carry a key, and changes nothing.
 author:
-  - changerail contributors
+  - changerail contributors (!UNKNOWN)
 options:
   provider:
     description: The record system, V(servicenow) or V(local). When it is not given, that of the registered result in O(record), else V(local).

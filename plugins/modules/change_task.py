@@ -13,7 +13,7 @@ description:
   - Gives somebody a task of a change record, once, and waits for its end when told to, or closes it.
   - The same task works as a step of a workflow, without O(key), O(wait), O(timeout), O(handle) and the connection.
 author:
-  - changerail contributors
+  - changerail contributors (!UNKNOWN)
 options:
   provider:
     description: The record system, V(servicenow). When it is not given, that of the registered result in O(record) or O(task).

@@ -15,7 +15,7 @@ description:
   - Exactly one of O(http), O(dns), O(tcp), O(file), O(step) and O(record) is given.
   - The same task works as a step of a workflow, without O(wait), O(timeout), O(handle) and the connections.
 author:
-  - changerail contributors
+  - changerail contributors (!UNKNOWN)
 options:
   http:
     description: A request. A body that is JSON is what O(until) sees; of any other it sees C(status) and C(text).

@@ -14,17 +14,18 @@ description:
   - In a workflow O(to) also takes the people and groups of C(changerail.yml) and the person who requested the run; a playbook knows only O(channels) and
     addresses. The same task works there without O(key) and O(channels).
 author:
-  - changerail contributors
+  - changerail contributors (!UNKNOWN)
 options:
   to:
     description: Whom to tell, each a name in O(channels) or an Apprise URL. V(terminal) shows the message in the result only.
     type: list
     elements: str
     required: true
-  message:
-    description: The message.
+  msg:
+    description: The message. In a workflow it is called C(message), which Ansible does not allow as the name of a module's option but as an alias.
     type: str
     required: true
+    aliases: [message]
   title:
     description: Its title, or the subject of a mail.
     type: str

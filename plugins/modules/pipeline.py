@@ -15,7 +15,7 @@ description:
   - Inputs and variables are shown with C(-vvv). Use C(no_log) on the task when they are secret.
   - The same task works as a step of a workflow, without O(key), O(wait), O(timeout), O(handle) and the connections.
 author:
-  - changerail contributors
+  - changerail contributors (!UNKNOWN)
 options:
   provider:
     description: The system, V(gitlab) or V(local), where a pipeline is a command of the machine the module runs on. V(local) when it is not given.

@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Looks at one pipeline and its jobs, and changes nothing. A pipeline that failed is no failure of this module.
 author:
-  - changerail contributors
+  - changerail contributors (!UNKNOWN)
 options:
   provider:
     description: The system, V(gitlab) or V(local). When it is not given, that of the registered result in O(pipeline), else V(local).

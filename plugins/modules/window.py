@@ -14,7 +14,7 @@ description:
   - Windows and freezes come from calendars (iCalendar), weekly hours or both. At least one of O(calendar), O(windows) and O(freezes) is given.
   - The same task works as a step of a workflow, without O(wait), O(timeout) and O(handle).
 author:
-  - changerail contributors
+  - changerail contributors (!UNKNOWN)
 options:
   calendar:
     description: Calendars whose events are change windows, each as an address or a path.

@@ -56,7 +56,7 @@ def differences(
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_the_options_of_a_module_are_those_of_its_operation(name: str) -> None:
     """What a module has beside them is what the door adds, or is named by the module itself."""
-    options = {**getattr(loaded(name), "OWN_OPTIONS", {}), **find("operations", name).options}
+    options = {**getattr(loaded(name), "OWN_OPTIONS", {}), **door.offered(find("operations", name).options)}
     documented = page(name)["options"]
     declared = {**{name: spec for name, spec in OF_THE_DOOR.items() if name in documented}, **options}
     assert list(differences(documented, declared)) == []
@@ -112,7 +112,10 @@ def test_the_examples_are_tasks_the_modules_take(name: str) -> None:
     found = examples(name)
     assert name in {module for module, _options in found}
     for module, options in found:
-        assert set(options) <= set(page(module)["options"]), module
+        known = {
+            name for name, option in page(module)["options"].items() for name in (name, *option.get("aliases", ()))
+        }
+        assert set(options) <= known, module
         if module in OPERATIONS:
             operation = find("operations", module)
             own = {option: value for option, value in options.items() if option in operation.options}
