@@ -22,6 +22,9 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy im
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.scenario import APPROVE, Answer, Scenario
 
+_MOST_GRANTED = 100
+"""Attempts after which a scenario whose people always say retry goes in circles."""
+
 
 class ScriptedPeople(Questions):
     """The open questions of a rehearsed run. ``unsaid`` is told what the scenario would have to say.
@@ -61,6 +64,12 @@ class ScriptedPeople(Questions):
 
     def _answers(self, leaf: Leaf, question: Question) -> list[Answer]:
         """All answers to the question, each with a person."""
+        if leaf.granted >= _MOST_GRANTED:
+            self._unsaid(
+                f"{leaf.path} fails again after {leaf.granted} attempts that people granted; "
+                "end its list of outcomes with one that succeeds, or with another answer than retry"
+            )
+            return []
         said = self._scenario.outcome(leaf.path, leaf.attempt)
         answers = said.answers if said is not None else ()
         default = self._scenario.default_answer
@@ -85,21 +94,16 @@ class ScriptedPeople(Questions):
         """Who may answer, in a fixed order; without end where the project names nobody."""
         people = self._project.people
         if not people.by_name:
-            group = f" of {question.groups[0]}" if question.groups else ""
-            yield from question.people
-            yield from (
-                f"somebody{group}" if number == 1 else f"somebody{group} {number}" for number in itertools.count(1)
-            )
+            return itertools.chain(question.people, _strangers(question))
         named = [name for group in question.groups for name in sorted(people.members(group))]
         named += map(plain, question.people)
-        for name in dict.fromkeys(named if question.groups or question.people else sorted(people.by_name)):
-            if not question.four_eyes or name != question.requester:
-                yield name
+        able = named if question.groups or question.people else sorted(people.by_name)
+        return (name for name in dict.fromkeys(able) if not question.four_eyes or name != question.requester)
 
     def _give(self, leaf: Leaf, asked: Question, answer: Answer) -> None:
         now = self._loop.clock.now()
-        is_open = self._loop.state.live.get(leaf.path) is leaf and leaf.question is not None and not leaf.stop
-        question = Question.from_dict(leaf.question) if is_open and leaf.question is not None else None
+        is_live = self._loop.state.live.get(leaf.path) is leaf and not leaf.stop
+        question = Question.from_dict(leaf.question) if is_live and leaf.question is not None else None
         who = self._who(answer, asked)
         offered = Offered(asked.id, answer.choice, who)
         logins = self._project.people.logins(asked.requester)
@@ -122,6 +126,11 @@ class ScriptedPeople(Questions):
             return Who(plain(answer.person), answer.assurance, answer.person, known=False)
         login = next(iter(person.os_users), person.name)
         return Who(person.name, answer.assurance, login, person.groups)
+
+
+def _strangers(question: Question) -> Iterator[str]:
+    who = f"somebody of {question.groups[0]}" if question.groups else "somebody"
+    return itertools.chain([who], (f"{who} {number}" for number in itertools.count(2)))
 
 
 def _lacking(leaf: Leaf, question: Question) -> str:

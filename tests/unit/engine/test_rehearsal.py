@@ -359,6 +359,11 @@ def test_how_to_go_on_after_a_failure_must_be_said(stage):
     assert "add 'one: {failed: …, answers: [{answer: retry}]}' under steps" in told.rehearsal.unsaid
 
 
+def test_a_scenario_that_goes_in_circles_ends(stage):
+    told = stage(ESCALATED).rehearse("steps: {one: {failed: no route, answers: [{answer: retry, by: anna}]}}", PEOPLE)
+    assert "one fails again after 100 attempts that people granted" in told.rehearsal.unsaid
+
+
 def test_nobody_knows_whether_it_happened(stage):
     told = stage("- {id: one, netops.changerail.pipeline: {project: p}}\n").rehearse(
         "steps: {one: {unknown: the line was cut, answers: [{answer: done, by: anna}]}}", PEOPLE
