@@ -21,7 +21,8 @@ options:
   from:
     description:
       - A change record, as the registered result of M(netops.changerail.change_record), or a mapping with C(provider) and C(number).
-        A record that is new is moved on by one state, which is how its system is asked to collect the approvals.
+        A record that is new is moved on by one state, which is how its system is asked to collect the approvals. That is so after a rejection, too,
+        where the system takes the record back to new; O(handle) only looks.
       - A merge request, as a mapping with C(provider=gitlab), C(project), C(merge_request) and, to follow one head only, C(sha).
       - A deployment, as a mapping with C(provider=gitlab), C(project), C(environment) and C(pipeline).
     type: raw
@@ -75,7 +76,9 @@ attributes:
   diff_mode:
     support: none
   idempotent:
-    support: full
+    support: partial
+    details:
+      - A record that was rejected and is new again is asked for once more. With O(handle) nothing is asked for.
 requirements:
   - requests
 seealso:
@@ -99,11 +102,19 @@ EXAMPLES = r"""
     deadline: 4h
     timeout: 5h
 
-- name: Look again every ten minutes, with nothing held in between
+- name: Ask, and do something else in the meantime
   netops.changerail.approval:
     from: "{{ change }}"
     wait: false
+  register: asked
+
+- name: Look again every ten minutes
+  netops.changerail.approval:
+    from: "{{ change }}"
+    wait: false
+    handle: "{{ asked.handle }}"
   register: approval
+  when: not asked.finished
   until: approval.finished
   retries: 288
   delay: 600
