@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 VERBS: Mapping[str, str] = {
     "check": "Report every mistake in workflow files; contacts nothing.",
-    "rehearse": "Rehearse a workflow with a scenario, in virtual time; contacts nothing.",
+    "rehearse": "Rehearse a workflow with a scenario; contacts nothing.",
     "test": "Rehearse all scenarios of a folder; contacts nothing.",
     "run": "Run a workflow.",
     "resume": "Go on with a run that waits or was interrupted.",
