@@ -18,10 +18,10 @@ import socket
 import threading
 import time
 from collections import ChainMap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError, RunError
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Artifact
@@ -244,7 +244,8 @@ def _engine(loop: Loop, folder: RunFolder, workflow: Workflow, around: Surround)
 
     def all_connections() -> Mapping[str, Mapping[str, Any]]:
         local = {"records": str(state.records), **connections.get("local", {})}
-        return ChainMap({"local": local}, connections)
+        # Behind the first, a ChainMap only reads; and these are resolved when they are read.
+        return ChainMap({"local": local}, cast("MutableMapping[str, Mapping[str, Any]]", connections))
 
     surroundings = Surroundings(
         folder=folder,

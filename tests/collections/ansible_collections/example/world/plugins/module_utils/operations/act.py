@@ -44,7 +44,9 @@ class Act(Operation):
     def poll(self, call: Call, handle: Mapping[str, Any]) -> Outcome:
         until = call.args["until"]
         if until and not Path(call.args["world"], until).exists():
-            return Waiting({"mark": self._mark(call, "start").name}, 0.02, f"waiting for {until}", long=call.args["long"])
+            return Waiting(
+                {"mark": self._mark(call, "start").name}, 0.02, f"waiting for {until}", long=call.args["long"]
+            )
         if call.args["failure"] and call.context.attempt <= call.args["times"]:
             return Failed(call.args["failure"], f"the world says {call.args['failure']}")
         return Done({**call.args["result"], "key": call.context.key}, changed=True)
