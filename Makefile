@@ -47,7 +47,7 @@ bench: venv  ## the figures, as ratios taken in one run (JSON=file: as JSON too)
 ##### Tests
 
 # One test may take this long; the slowest start a handful of playbooks.
-TIMEOUT := 180
+TIMEOUT := 300
 
 .PHONY: test test-lab test-cores
 test: venv  ## unit, property and integration tests (ARGS=…: more arguments for pytest)
