@@ -25,7 +25,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "deadline": {"type": "raw"},
     "assurance": {"type": "str", "choices": list(ASSURANCES)},
     "title": {"type": "str"},
-    "message": {"type": "str", "default": ""},
+    "message": {"type": "str", "default": "", "aliases": ["msg"]},
 }
 """Who is asked, how many must approve, by when, how sure we must be who answers, and what they are told."""
 

@@ -36,14 +36,10 @@ from ansible_collections.netops.changerail.plugins.module_utils.operation import
     Outcome,
     Waiting,
 )
+from ansible_collections.netops.changerail.plugins.module_utils.providers import gitlab, local, servicenow
 
-# Ansible packs what is imported by name, and operations find their provider at run time.
-from ansible_collections.netops.changerail.plugins.module_utils.providers import (  # noqa: F401
-    gitlab,
-    local,
-    servicenow,
-)
-
+PACKED = (gitlab.PROVIDER, local.PROVIDER, servicenow.PROVIDER)
+"""Ansible packs with a module what is imported by name, and operations find their provider at run time."""
 Spec = Mapping[str, Mapping[str, Any]]
 
 SERVICENOW: Spec = {
@@ -106,7 +102,7 @@ WAITING: Spec = {
 _RENAMED = {"changed": "changed_fields", "failed": "undelivered"}
 """Names in results that mean something else to Ansible."""
 _OFFERED_AS = {"message": "msg"}
-"""Names of options that Ansible keeps for itself, with the name in a module; the operation's own is an alias of that."""
+"""Names of options that Ansible keeps for itself, with the name in a module, which the operation has as an alias."""
 _NEXT_STEP = {
     TRANSIENT: "Run the task again; with the same key nothing is done twice.",
     UNKNOWN: "Look there before running the task again.",
@@ -124,7 +120,7 @@ def build(operation: Operation, *specs: Spec, required_one_of: Sequence[Sequence
 def offered(options: Spec) -> dict[str, Mapping[str, Any]]:
     """An operation's options under the names that a module may have."""
     return {
-        _OFFERED_AS.get(name, name): {**option, "aliases": [name]} if name in _OFFERED_AS else option
+        _OFFERED_AS.get(name, name): {**option, "aliases": []} if name in _OFFERED_AS else option
         for name, option in options.items()
     }
 

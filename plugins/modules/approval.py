@@ -56,10 +56,9 @@ options:
     description: In a workflow, the title of the question.
     type: str
   msg:
-    description: In a workflow, where it is called C(message), what the people are told.
+    description: In a workflow, where it is also called C(message), what the people are told.
     type: str
     default: ''
-    aliases: [message]
   subject:
     description: In a workflow, what the answer is bound to. When it changes, answers are void.
     type: dict

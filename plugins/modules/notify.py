@@ -22,10 +22,9 @@ options:
     elements: str
     required: true
   msg:
-    description: The message. In a workflow it is called C(message), which Ansible does not allow as the name of a module's option but as an alias.
+    description: The message. A workflow also calls it C(message), a name that Ansible does not allow for an option of a module.
     type: str
     required: true
-    aliases: [message]
   title:
     description: Its title, or the subject of a mail.
     type: str
@@ -70,7 +69,7 @@ EXAMPLES = r"""
     key: "net-{{ ticket }}-deployed"
     to: [network-operations]
     title: Deployed
-    message: 203.0.113.0/24 is advertised at the DC edge.
+    msg: 203.0.113.0/24 is advertised at the DC edge.
     attach: ["{{ validation.artifacts['edge.diff'] }}"]
     channels:
       network-operations: "mailto://mail.example.net:25?from=changes@example.net&to=netops@example.net"

@@ -75,7 +75,7 @@ class Notify(Operation):
     name = "notify"
     options: Mapping[str, Mapping[str, Any]] = {
         "to": {"type": "list", "elements": "str", "required": True},
-        "message": {"type": "str", "required": True},
+        "message": {"type": "str", "required": True, "aliases": ["msg"]},
         "title": {"type": "str", "default": ""},
         "attach": {"type": "list", "elements": "raw", "default": []},
     }

@@ -194,7 +194,7 @@ def test_a_message_is_told_once_for_its_key_and_the_address_is_not_shown(play):
     with web() as server:
         server.answers["/never-to-be-seen"] = Answer(body="taken")
         channels = {"team": server.url.replace("http", "json") + "/never-to-be-seen"}
-        telling = {NOTIFY: {"to": ["team"], "message": "Deployed", "key": "net-5", "channels": channels}}
+        telling = {NOTIFY: {"to": ["team"], "msg": "Deployed", "key": "net-5", "channels": channels}}
         played = play(telling, telling, arguments=("-vvv",))
         assert [request.method for request in server.asked] == ["POST"]
     assert played.results[0]["delivered"] == [{"to": "team", "by": "json"}]
