@@ -49,12 +49,15 @@ bench: venv  ## the figures, as ratios taken in one run (JSON=file: as JSON too)
 # One test may take this long; the slowest start a handful of playbooks.
 TIMEOUT := 300
 
-.PHONY: test test-lab test-cores
+.PHONY: test test-lab test-cores mutants
 test: venv  ## unit, property and integration tests (ARGS=…: more arguments for pytest)
 	$(PY) -m pytest -n 2 --dist loadfile --timeout $(TIMEOUT) $(ARGS)
 
 test-lab: venv  ## the tests of the lab; need root
 	$(PY) -m pytest --timeout 600 $(ARGS) tests/lab
+
+mutants: venv  ## planted faults, each of which must make a test fail
+	$(PY) tests/mutants/mutants.py
 
 test-cores:  ## `make test` on the other ansible-core versions, where a Python for them is found
 	$(MAKE) test CORE=2.16 PYTHON="$$(tools/find-python 3.11 3.12)"

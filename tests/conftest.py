@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+COUNTED = ("property cases", "boundaries died at")
+"""What tests count (``record_property``) and is summed up at the end."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,3 +28,15 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         patch.setenv("ANSIBLE_HOME", str(home / "ansible"))
         patch.setenv("CHANGERAIL_HOME", str(home / "changerail"))
         yield
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much stands behind tests that try many cases."""
+    sums = dict.fromkeys(COUNTED, 0)
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name in sums:
+                sums[name] += value
+    for name, number in sums.items():
+        if number:
+            terminalreporter.write_line(f"{name}: {number}")

@@ -187,7 +187,14 @@ class Driver:
                 return
             self.record(event)
             if self.chance.random() < 0.05:
-                self.record(self.chance.choice(self.history))
+                self.repeat(self.chance.choice(self.history))
+
+    def repeat(self, event: e.Event) -> None:
+        """Record once more what is history already; nothing may come of it."""
+        before = list(pending(self.state))
+        self.record(event)
+        if list(pending(self.state)) != before:
+            raise AssertionError(f"{event} came late and changed what is to be done")
 
     def answer(self, command: c.Command) -> Iterator[e.Event]:
         """What the world says to a command, event by event; the effect of Perform is committed before its answer is given."""
@@ -238,6 +245,8 @@ def flows(*, with_fail_fast: bool = False) -> st.SearchStrategy[Workflow]:
         "when": st.sampled_from([(), (), ("x",)]),
         "loop": st.one_of(st.none(), loops),
         "ignore_errors": st.sampled_from([False, False, False, True]),
+        # Far away: it never fires before what else there is to do, but whoever takes the run up must know of it.
+        "timeout": st.sampled_from([None, None, None, 1_000_000.0]),
     }
     leaves = st.builds(
         lambda **keywords: leaf("s", **keywords),

@@ -49,7 +49,10 @@ class Due(NamedTuple):
 
 
 class SetTimer(NamedTuple):
-    """Say ``TimerFired`` when it is ``due``; a timer that nothing waits for any more is a no-op."""
+    """Say ``TimerFired`` when it is ``due``; a timer that nothing waits for any more is a no-op.
+
+    A pause of a loop has the number of items begun as its ``attempt``.
+    """
 
     path: str
     attempt: int

@@ -96,7 +96,7 @@ def pending(state: State) -> Iterator[Command]:
             if node.phase == "expanding":
                 yield Expand(node.path)
             elif node.pause_due is not None:
-                yield SetTimer(node.path, 0, "pause", node.pause_due)
+                yield SetTimer(node.path, node.cursor, "pause", node.pause_due)
         elif node.phase == "entering":
             yield Evaluate(node.path, 0, "enter")
         elif node.timeout_due is not None:
@@ -228,7 +228,7 @@ def _timer_fired(now: Change, event: events.TimerFired) -> None:
     if isinstance(node, Leaf):
         _leaf_timer(now, node, event)
     elif isinstance(node, Looped):
-        if event.timer == "pause" and node.pause_due is not None:
+        if event.timer == "pause" and event.attempt == node.cursor and node.pause_due is not None:
             node.pause_due = None
             advance_loop(now, node)
     elif node is not None and event.timer == "timeout" and node.timeout_due is not None:

@@ -414,7 +414,7 @@ def _iteration_over(
             _stop_children(now, loop, "fail_fast")
     if rules.pause and rules.at_once == 1 and status != "skipped" and _goes_on(loop, rules):
         loop.pause_due = now.due_in(rules.pause)
-        now.commands.append(SetTimer(loop.path, 0, "pause", loop.pause_due))
+        now.commands.append(SetTimer(loop.path, loop.cursor, "pause", loop.pause_due))
     else:
         advance_loop(now, loop)
 

@@ -265,7 +265,7 @@ def test_whoever_dies_at_any_boundary_of_a_run_changes_nothing(flow, power, tmp_
         if not outcome.died:
             break
         assert (outcome.summary, outcome.effects) == (calm.summary, calm.effects), outcome.died
-    record_property("boundaries", boundary - 1)
+    record_property("boundaries died at", boundary - 1)
     assert boundary > 10
 
 

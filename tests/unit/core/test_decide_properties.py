@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.flows import Driver, Model, World, flows
@@ -12,11 +13,16 @@ from support.flows import Driver, Model, World, flows
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import commands as c
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import events as e
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.decide import fold, pending
-from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import ALWAYS, Container, Leaf, walk
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import ALWAYS, Container, Leaf
 
 CASES = int(os.environ.get("PROPERTY_CASES", "500"))
 many = settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**32)
+
+
+@pytest.fixture(autouse=True)
+def _count(record_property):
+    record_property("property cases", CASES)
 
 
 @many
@@ -68,10 +74,11 @@ def test_cancel_reaches_every_leaf_but_those_under_always_and_the_run_ends_cance
         driver.perform(driver.outstanding.pop(driver._next()))
     if driver.state.status != "running" or driver.state.ending:
         return
+    before = {leaf.path: leaf.stop for leaf in driver.state.leaves()}
     driver.record(e.CancelRequested(driver.now, "somebody", "no longer wanted"))
-    for node in walk(driver.state.root):
-        if isinstance(node, Leaf):
-            assert node.stop == "cancel" or _under_always(node)
+    sheltered = {leaf.path: leaf.stop for leaf in driver.state.leaves() if _under_always(leaf)}
+    assert sheltered == {path: before.get(path, "") for path in sheltered}
+    assert all(leaf.stop == "cancel" for leaf in driver.state.leaves() if leaf.path not in sheltered)
     assert driver.run() == "cancelled"
     assert not driver.state.live
 
@@ -100,8 +107,9 @@ def _under_always(node: Leaf) -> bool:
 
 def _is_stale(driver: Driver, command: c.Command) -> bool:
     """Nothing waits for this command any more: it was replaced by a Stop, or the event that would answer it changes nothing."""
-    before = list(pending(driver.state))
+    before, now = list(pending(driver.state)), driver.now
     if isinstance(command, c.Perform) and c.Stop(command.path, command.attempt, "cancel") in before:
         return True
     state = fold(driver.flow, [*driver.history, *driver.answer(command)])
+    driver.now = now
     return list(pending(state)) == before and command not in before
