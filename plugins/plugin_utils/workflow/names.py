@@ -28,7 +28,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.express
     expression_names,
     template_names,
 )
-from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.keywords import LEAVES, PARALLEL
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.keywords import LEAVES, MODULE, PARALLEL
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.kinds import is_template
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.mistake import Mistakes, nearest
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Position
@@ -37,6 +37,11 @@ _TEMPLATES = (
     "name", "timeout", "ignore_errors", "no_log", "retries", "delay", "backoff", "max_delay", "loop_control",
 )  # fmt: skip
 _AFTER = ("until", "failed_when")
+_ANSIBLE = (
+    "group_names", "groups", "hostvars", "inventory_dir", "inventory_file", "inventory_hostname",
+    "inventory_hostname_short", "play_hosts", "playbook_dir",
+)  # fmt: skip
+"""Ansible's special variables that a task of a one-task playbook has, from its documentation; beside those whose names begin with ``ansible_``."""
 
 
 class _Scope:
@@ -86,6 +91,15 @@ class _Scope:
 def check_names(file: FileDraft, extra: Collection[str], mistakes: Mistakes) -> None:
     """Report every template that cannot be read and every variable nobody defines. ``extra`` are names known from elsewhere."""
     _Checker(file, extra, mistakes).workflow(file)
+
+
+class _TaskScope(_Scope):
+    """What a task sees that Ansible itself evaluates: Ansible's own variables too."""
+
+    __slots__ = ()
+
+    def __contains__(self, name: str) -> bool:
+        return name.startswith("ansible_") or name in _ANSIBLE or super().__contains__(name)
 
 
 class _Checker:
@@ -151,6 +165,8 @@ class _Checker:
             return
         options = options_of(draft.named.name) if draft.named else None
         raw = options.raw if options else ()
+        if options is None and draft.named is not None and draft.named.place == MODULE and draft.named.name != SET_FACT:
+            scope = _TaskScope(scope, (), opens=False)
         if not isinstance(draft.args, Table):
             self._values(draft.args, scope)
             return

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = [
     path
     for path in sorted((ROOT / "examples").rglob("*.yml"))
-    if isinstance(document := yaml.safe_load(path.read_text()), dict) and "steps" in document
+    if isinstance(document := yaml.safe_load(path.read_text()), dict) and isinstance(document.get("steps"), list)
 ]
 
 
