@@ -19,6 +19,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.errors import (
     ChangerailError,
     OperationError,
     StorageError,
+    TemplateFailed,
 )
 from ansible_collections.netops.changerail.plugins.module_utils.failures import CANCELLED, FAILED
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Done, Failed, Outcome, Verdict, Waiting
@@ -115,11 +116,17 @@ class Attempts:
             except StorageError:
                 raise
             except ChangerailError as error:
-                message = f"{snapshot.step.at}: {error}"
-                return lambda: self._settled(attempt, Failed(FAILED, message))
+                outcome = self._unprepared(f"{snapshot.step.at}: {error}", isinstance(error, TemplateFailed))
+                return lambda: self._settled(attempt, outcome)
             return lambda: self._prepared(attempt, prepared)
 
         self._work(attempt, job)
+
+    def _unprepared(self, message: str, template: bool) -> Done | Failed:
+        """In check mode an option may need what an earlier step did not really make; that is no failure of the step."""
+        if template and self._preparer.check:
+            return Done({"would_run": True}, message=f"would run; not looked at closer: {message}")
+        return Failed(FAILED, message)
 
     def _prepared(self, attempt: Attempt, prepared: Prepared) -> None:
         self._free(attempt)

@@ -15,7 +15,11 @@ from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.arguments import validated
 from ansible_collections.netops.changerail.plugins.module_utils.durations import seconds
-from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, ChangerailError
+from ansible_collections.netops.changerail.plugins.module_utils.errors import (
+    AuthorError,
+    ChangerailError,
+    TemplateFailed,
+)
 from ansible_collections.netops.changerail.plugins.module_utils.operation import (
     Artifact,
     Call,
@@ -99,6 +103,11 @@ class Preparer:
         self._around = surroundings
         self._masker = masker
 
+    @property
+    def check(self) -> bool:
+        """Whether this is a dry run."""
+        return self._around.check
+
     # In the engine's thread
 
     def snapshot(self, state: State, node: Live) -> Snapshot:
@@ -136,10 +145,18 @@ class Preparer:
     # In a worker's thread
 
     def entry(self, snapshot: Snapshot) -> dict[str, Any]:
-        """``when`` and the keywords that are templates, as ``Evaluated.values`` has them. A keyword is only looked at when ``when`` holds."""
+        """``when`` and the keywords that are templates, as ``Evaluated.values`` has them. A keyword is only looked at when ``when`` holds.
+
+        In check mode a step whose condition needs what an earlier step did not really make is skipped.
+        """
         step = snapshot.step
-        if not self._all_hold(step.when, snapshot):
-            return {"when": False}
+        try:
+            if not self._all_hold(step.when, snapshot):
+                return {"when": False}
+        except TemplateFailed:
+            if self.check:
+                return {"when": False}
+            raise
         values: dict[str, Any] = {"when": True}
         for keyword in _ENTRY_KEYWORDS:
             written = getattr(step, keyword)
@@ -152,7 +169,9 @@ class Preparer:
         return values
 
     def judged(self, snapshot: Snapshot) -> dict[str, Any]:
-        """``failed`` and ``until`` of an attempt's result."""
+        """``failed`` and ``until`` of an attempt's result. In check mode nothing is waited for and nothing refused: there is no real result."""
+        if self.check:
+            return {}
         values: dict[str, Any] = {}
         if snapshot.step.failed_when:
             values["failed"] = self._all_hold(snapshot.step.failed_when, snapshot)

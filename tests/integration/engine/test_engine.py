@@ -361,3 +361,39 @@ steps:
 """)
     assert ending.status == "succeeded", ending
     assert finished(events, "said").result["msg"] == "hello ams1"
+
+
+def test_check_mode_starts_nothing_and_comes_to_its_end(bench):
+    (bench.folder / "play.yml").write_text(
+        "- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n"
+        "    - ansible.builtin.copy: {content: x, dest: '{{ playbook_dir }}/made', mode: '0600'}\n"
+    )
+    ending, events = bench.run(
+        """
+name: a change
+inventory: "localhost,"
+steps:
+  - id: validate
+    netops.changerail.pipeline: {command: [touch, started], artifacts: [edge.diff]}
+    register: validation
+  - id: review
+    netops.changerail.review: {artifact: "{{ validation.artifacts['edge.diff'] }}"}
+    register: said
+  - id: guarded
+    when: said.answers | length > 0
+    ansible.builtin.debug: {msg: never}
+  - id: until
+    netops.changerail.dependency: {file: {path: never-there}}
+    until: validation.artifacts['edge.diff'].size > 0
+  - id: ask
+    netops.changerail.approval: {people: [somebody]}
+  - id: play
+    import_playbook: play.yml
+""",
+        check=True,
+    )
+    assert ending.status == "succeeded", ending
+    assert not (bench.folder / "started").exists()
+    assert not (bench.folder / "made").exists()
+    assert "would run" in finished(events, "review").message
+    assert finished(events, "play").result["artifacts"]["diff"]["size"] > 0
