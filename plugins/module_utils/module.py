@@ -99,8 +99,6 @@ WAITING: Spec = {
     "timeout": {"type": "str", "default": "1h"},
     "handle": {"type": "dict"},
 }
-_RENAMED = {"changed": "changed_fields", "failed": "undelivered"}
-"""Names in results that mean something else to Ansible."""
 _OFFERED_AS = {"message": "msg"}
 """Names of options that Ansible keeps for itself, with the name in a module, which the operation has as an alias."""
 _NEXT_STEP = {
@@ -260,7 +258,7 @@ def _leave(
     if isinstance(outcome, Waiting):
         _leave_waiting(module, operation, outcome, common)
         return
-    result = {**{_RENAMED.get(name, name): value for name, value in outcome.result.items()}, **common}
+    result = {**outcome.result, **common}
     if isinstance(outcome, Failed):
         message = f"{operation.name}: {_with_next_step(outcome)}"
         module.fail_json(msg=message, failure=outcome.failure, finished=True, **result)

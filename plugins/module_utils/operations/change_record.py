@@ -426,7 +426,7 @@ def _result(name: str, record: Record, changed: Sequence[str], before: Mapping[s
         "approval": record.approval,
         "url": record.url,
         "fields": dict(record.fields),
-        "changed": list(changed),
+        "changed_fields": list(changed),
         "diff": {
             "before": {field: before[field] for field in shown if field in before},
             "after": {field: now[field] for field in shown},

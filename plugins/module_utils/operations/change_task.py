@@ -194,5 +194,5 @@ def _result(name: str, task: Task, changed: Sequence[str]) -> dict[str, JSON]:
         "state": task.state,
         "url": task.url,
         "fields": dict(task.fields),
-        "changed": list(changed),
+        "changed_fields": list(changed),
     }

@@ -86,7 +86,7 @@ class Notify(Operation):
         message = _Message(
             call.args["title"], call.args["message"], [_file(given, call.context) for given in call.args["attach"]]
         )
-        result: dict[str, JSON] = {"delivered": [], "failed": [], "message": message.text, "title": message.title}
+        result: dict[str, JSON] = {"delivered": [], "undelivered": [], "message": message.text, "title": message.title}
         result["terminal"] = TERMINAL in call.args["to"]
         if call.context.check:
             return Done({**result, "would_tell": [target.name for target in targets]})
@@ -97,11 +97,11 @@ class Notify(Operation):
             if problem is None:
                 result["delivered"].append(row)
             else:
-                result["failed"].append({**row, "problem": str(problem)})
+                result["undelivered"].append({**row, "problem": str(problem)})
                 failures.add(problem.failure)
         if failures:
             told = ", ".join(row["to"] for row in result["delivered"]) or "nobody"
-            problems = "; ".join(f"{row['to']} by {row['by']}: {row['problem']}" for row in result["failed"])
+            problems = "; ".join(f"{row['to']} by {row['by']}: {row['problem']}" for row in result["undelivered"])
             return Failed(TRANSIENT if TRANSIENT in failures else FAILED, f"told {told}; not told: {problems}", result)
         told = ", ".join(row["to"] for row in result["delivered"])
         shown = ": ".join(filter(None, (message.title, message.text))) if result["terminal"] else ""

@@ -98,7 +98,7 @@ def test_walks_every_state_to_closed(tmp_path: Path, kind: str) -> None:
     states = [entry["after"] for entry in document(tmp_path)["audit"] if entry["what"] == "state"]
     assert tuple(states) == change_rules.PATHS[kind]
     assert done.result["fields"]["close_code"] == "successful"
-    assert done.result["changed"] == ["state", "close_code", "close_notes"]
+    assert done.result["changed_fields"] == ["state", "close_code", "close_notes"]
     assert done.result["diff"] == {
         "before": {"state": "scheduled"},
         "after": {"state": "closed", "close_code": "successful", "close_notes": "Done."},
@@ -289,7 +289,7 @@ def test_a_second_run_over_a_record_changes_nothing(tmp_path: Path) -> None:
     assert isinstance(first, Done) and isinstance(second, Done)
     assert (first.changed, second.changed) == (True, False)
     assert first.result["fields"]["start_date"] == "2030-01-31 21:00:00"
-    assert second.result["changed"] == []
+    assert second.result["changed_fields"] == []
 
 
 def test_check_mode_writes_nothing(tmp_path: Path) -> None:

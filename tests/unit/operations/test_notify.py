@@ -153,7 +153,7 @@ def test_no_secret_is_shown_or_kept(
     out, err = capfd.readouterr()
     for text in (outcome.message, json.dumps(outcome.result), kept, out, err):
         assert "s3cret-hook" not in text and "s3cret-pass" not in text and "s3cret-chat" not in text, text
-    assert len(outcome.result["failed"]) == 6
+    assert len(outcome.result["undelivered"]) == 6
 
 
 def test_everybody_else_is_told_when_one_address_is_wrong(tmp_path: Path, hook: Web) -> None:
