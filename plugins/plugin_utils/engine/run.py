@@ -245,7 +245,7 @@ def _engine(loop: Loop, folder: RunFolder, workflow: Workflow, around: Surround)
     def all_connections() -> Mapping[str, Mapping[str, Any]]:
         local = {"records": str(state.records), **connections.get("local", {})}
         # Behind the first, a ChainMap only reads; and these are resolved when they are read.
-        return ChainMap({"local": local}, cast("MutableMapping[str, Mapping[str, Any]]", connections))
+        return ChainMap({"local": local}, cast(MutableMapping[str, Mapping[str, Any]], connections))
 
     surroundings = Surroundings(
         folder=folder,
