@@ -37,9 +37,12 @@ class Bench:
         run: str = "run-1",
         variables: Mapping[str, Any] | None = None,
         clock: Clock | None = None,
+        files: Mapping[str, str] | None = None,
         **options: Any,
     ) -> RunFolder:
-        """A new run of the workflow in ``text``."""
+        """A new run of the workflow in ``text``; ``files`` are laid beside it."""
+        for name, content in (files or {}).items():
+            (self.folder / name).write_text(content, encoding="utf-8")
         path = self.folder / "change.yml"
         path.write_text(text, encoding="utf-8")
         names = {"world": str(self.world), **(variables or {})}
