@@ -183,10 +183,14 @@ def find(kind: str, name: str) -> Any:
     """
     namespace, _dot, short = (name if "." in name else f"{OUR_COLLECTION}.{name}").rpartition(".")
     module_name = f"ansible_collections.{namespace}.plugins.module_utils.{kind}.{short}"
+    wanted = "OPERATION" if kind == "operations" else "PROVIDER"
+    missing = AuthorError(f"{name}: no such {kind[:-1]}; expected the Python module {module_name} with {wanted} in it")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not module_name.startswith(error.name):
             raise
-        raise AuthorError(f"{name}: no such {kind[:-1]}; expected the Python module {module_name}") from None
-    return module.OPERATION if kind == "operations" else module.PROVIDER
+        raise missing from None
+    if not hasattr(module, wanted):
+        raise missing
+    return getattr(module, wanted)

@@ -285,6 +285,13 @@ def test_the_operation_notify_is_no_handler() -> None:
     assert "'notify'" in found[0]
 
 
+def _found_below(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make Python find the collections in ``folder``, also where a test before has set up Ansible's own finder, which goes by the package's path."""
+    monkeypatch.syspath_prepend(str(folder))
+    root = sys.modules["ansible_collections"]
+    monkeypatch.setattr(root, "__path__", [*root.__path__, str(folder / "ansible_collections")])
+
+
 def stranger(folder: Path, name: str, body: str) -> None:
     """An operation of the collection acme.breakers, with more in its class."""
     place = folder / "ansible_collections/acme/breakers/plugins/module_utils/operations"
@@ -302,7 +309,7 @@ def stranger(folder: Path, name: str, body: str) -> None:
 def test_operations_of_another_collection_are_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stranger(folder, "trip", "    options = {'circuit': {'type': 'int', 'required': True}}\n")
     stranger(folder, "broken", "    import no_such_library_anywhere\n")
-    monkeypatch.syspath_prepend(str(folder))
+    _found_below(folder, monkeypatch)
     assert read("steps: [{acme.breakers.trip: {circuit: 7}}]").steps[0].name == "trip"
     assert mistakes("steps: [{acme.breakers.trip: {circuit: x, size: 1}, become: true}]") == [
         "change.yml:1:40: option 'circuit' of trip: 'x'; expected a whole number",
@@ -318,7 +325,7 @@ def test_what_options_demand_of_each_other(folder: Path, monkeypatch: pytest.Mon
     options = "    options = {name: {'type': 'str', 'aliases': [name * 2]} for name in 'abcde'}\n"
     constraints = "    constraints = {'required_one_of': [['a', 'b']], 'required_together': [['c', 'd']], 'required_by': {'e': ['c']}}\n"
     stranger(folder, "pick", options + constraints)
-    monkeypatch.syspath_prepend(str(folder))
+    _found_below(folder, monkeypatch)
 
     def problems(args: str) -> list[str]:
         text = f"steps: [{{acme.breakers.pick: {{{args}}}}}]"
