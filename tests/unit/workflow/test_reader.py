@@ -288,6 +288,8 @@ def test_the_operation_notify_is_no_handler() -> None:
 def _found_below(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make Python find the collections in ``folder``, also where a test before has set up Ansible's own finder, which goes by the package's path."""
     monkeypatch.syspath_prepend(str(folder))
+    for name in [name for name in sys.modules if name.startswith("ansible_collections.acme")]:
+        monkeypatch.delitem(sys.modules, name)
     root = sys.modules["ansible_collections"]
     monkeypatch.setattr(root, "__path__", [*root.__path__, str(folder / "ansible_collections")])
 
