@@ -75,7 +75,9 @@ def secrets_by_name(tree: Any) -> Iterator[str]:
             if "://" in value:
                 yield from secrets_in(value)
             if secret:
-                yield from (text for text in sorted({value, value.rpartition(" ")[2]}) if len(text) >= _SHORTEST_BY_NAME)
+                yield from (
+                    text for text in sorted({value, value.rpartition(" ")[2]}) if len(text) >= _SHORTEST_BY_NAME
+                )
 
 
 def without_secret_options(args: Mapping[str, Any], options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
