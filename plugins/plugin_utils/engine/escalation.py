@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from ansible_collections.netops.changerail.plugins.module_utils.arguments import validated
 from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError
-from ansible_collections.netops.changerail.plugins.module_utils.operation import Call, Context, Failed, find
+from ansible_collections.netops.changerail.plugins.module_utils.operation import Call, Failed, find
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import Leaf
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.prepare import Surroundings
@@ -36,7 +36,8 @@ class Teller:
             "title": f"{run}: {leaf.question['title']}",
             "message": f"{leaf.message}\nNobody has answered yet. To answer: changerail answer {run} {leaf.path} {'|'.join(leaf.question['choices'])}",
         }
-        context = self._context(f"{leaf.path}#escalation-{number}", leaf.attempt)
+        path = f"{leaf.path}#escalation-{number}"
+        context = self._around.context(path, leaf.attempt, self._around.folder.step(path, leaf.attempt))
 
         def job() -> Callable[[], None]:
             try:
@@ -53,20 +54,3 @@ class Teller:
         self._loop.work_done()
         if problem:
             _LOG.warning("%s: escalation level %d could not be told: %s", path, number, problem)
-
-    def _context(self, path: str, attempt: int) -> Context:
-        around = self._around
-        return Context(
-            key=f"{around.folder.run}/{path}/{attempt}",
-            run=around.folder.run,
-            path=path,
-            attempt=attempt,
-            folder=around.folder.step(path, attempt),
-            base=around.base,
-            requester=around.requester,
-            check=around.check,
-            connections=around.connections(),
-            settings=around.settings,
-            environment=around.environment,
-            clock=around.clock,
-        )

@@ -9,7 +9,7 @@ A *snapshot* is taken in the engine's thread, where the state may be read; evalu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,41 @@ class Surroundings:
     @property
     def check(self) -> bool:
         return bool(self.options.get("check"))
+
+    def key(self, path: str, attempt: int) -> str:
+        """What is put on the remote thing, and looked for before anything is started."""
+        return f"{self.folder.run}/{path}/{attempt}"
+
+    def context(self, path: str, attempt: int, folder: Path) -> Context:
+        """The context of one attempt whose files lie in ``folder``."""
+        return Context(
+            key=self.key(path, attempt),
+            run=self.folder.run,
+            path=path,
+            attempt=attempt,
+            folder=folder,
+            base=self.base,
+            requester=self.requester,
+            check=self.check,
+            connections=self.connections(),
+            settings=self.settings,
+            environment=self.environment,
+            clock=self.clock,
+            evidence=self.evidence,
+            observe_step=self.observe_step,
+        )
+
+    def magic(self, path: str, attempt: int) -> dict[str, Any]:
+        """The variable ``changerail`` as a step and its playbook see it."""
+        return {
+            "run": self.folder.run,
+            "path": path,
+            "attempt": attempt,
+            "requester": self.requester,
+            "key": self.key(path, attempt),
+            "folder": str(self.folder.path),
+            "check": self.check,
+        }
 
 
 @dataclass(frozen=True)
@@ -139,7 +174,7 @@ class Preparer:
     def _of(self, node: Live, variables: Variables) -> Snapshot:
         attempt = node.attempt if isinstance(node, Leaf) else 0
         entry = {} if isinstance(node, Looped) else node.entry
-        magic = {"changerail": self._magic(node.path, attempt)}
+        magic = {"changerail": self._around.magic(node.path, attempt)}
         return Snapshot(node.step, node.path, attempt, Variables(variables.author, {**variables.data, **magic}), entry)
 
     # In a worker's thread
@@ -296,37 +331,11 @@ class Preparer:
 
     def _context(self, snapshot: Snapshot, action: Action) -> Context:
         around = self._around
-        # What the engine does itself leaves no files and knows no points in time.
-        own = _is_ours(action)
-        folder_of = around.folder.step_place if own else around.folder.step
-        return Context(
-            key=f"{around.folder.run}/{snapshot.path}/{snapshot.attempt}",
-            run=around.folder.run,
-            path=snapshot.path,
-            attempt=snapshot.attempt,
-            folder=folder_of(snapshot.path, snapshot.attempt),
-            base=around.base,
-            requester=around.requester,
-            check=around.check,
-            connections=around.connections(),
-            settings=around.settings,
-            environment=around.environment,
-            clock=around.steady if own else around.clock,
-            evidence=around.evidence,
-            observe_step=around.observe_step,
-        )
-
-    def _magic(self, path: str, attempt: int) -> dict[str, Any]:
-        run = self._around.folder.run
-        return {
-            "run": run,
-            "path": path,
-            "attempt": attempt,
-            "requester": self._around.requester,
-            "key": f"{run}/{path}/{attempt}",
-            "folder": str(self._around.folder.path),
-            "check": self._around.check,
-        }
+        if _is_ours(action):
+            # What the engine does itself leaves no files and knows no points in time.
+            folder = around.folder.step_place(snapshot.path, snapshot.attempt)
+            return replace(around.context(snapshot.path, snapshot.attempt, folder), clock=around.steady)
+        return around.context(snapshot.path, snapshot.attempt, around.folder.step(snapshot.path, snapshot.attempt))
 
     def _is_operation(self, action: Action) -> bool:
         if action.name == PLAYBOOK:
