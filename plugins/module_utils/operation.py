@@ -161,7 +161,11 @@ class Operation(ABC):
 
     @abstractmethod
     def cancel(self, call: Call, handle: Mapping[str, JSON]) -> Outcome:
-        """Stop it in an orderly way. ``Failed(CANCELLED, …)`` says what was left undone; ``Done`` when it had finished already."""
+        """Stop it in an orderly way. ``Failed(CANCELLED, …)`` says what was left undone; ``Done`` when it had finished already.
+
+        After ``Waiting`` it is called again, so it is safe to call any number of times. ``handle`` is empty when the engine died before it could
+        record one: then look for what carries the key.
+        """
 
     def conclude(self, call: Call, handle: Mapping[str, JSON], verdict: Verdict) -> Outcome:
         """People have decided on the question of a ``Waiting`` outcome: make the outcome of it."""

@@ -148,6 +148,21 @@ def test_cancel_while_it_waits(case: Case) -> None:
     assert case.effects() <= case.wanted
 
 
+def test_cancel_without_a_handle_finds_what_was_started(case: Case) -> None:
+    """The engine died after the start and before it had recorded a handle."""
+    if not isinstance(operation_start(case), Waiting):
+        pytest.skip("it never waits")
+    ended = case.operation.cancel(case.call(), {})
+    assert isinstance(ended, Failed) and ended.failure == CANCELLED and ended.message
+    assert case.effects() <= case.wanted
+
+
+def test_cancel_of_what_was_never_started_starts_nothing(case: Case) -> None:
+    ended = case.operation.cancel(case.call(), {})
+    assert isinstance(ended, Done) or (isinstance(ended, Failed) and ended.failure == CANCELLED)
+    assert case.effects() == 0
+
+
 def test_cancel_after_the_end_undoes_nothing(case: Case) -> None:
     outcome = operation_start(case)
     if not isinstance(outcome, Waiting):

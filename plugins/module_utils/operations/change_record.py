@@ -157,7 +157,7 @@ class ChangeRecord(Operation):
 
     def cancel(self, call: Call, handle: Mapping[str, JSON]) -> Outcome:
         """Nothing is taken back: the record stays as it is, for ``always`` or a person to cancel or close."""
-        return Failed(CANCELLED, f"change record {handle['number'] or '(being opened)'} was left as it is")
+        return Failed(CANCELLED, f"change record {handle.get('number') or '(being opened)'} was left as it is")
 
 
 OPERATION = ChangeRecord()

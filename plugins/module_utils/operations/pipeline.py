@@ -110,8 +110,8 @@ class PipelineOperation(Operation):
         """Stop the pipeline; what it has done stays done."""
         name, provider = _provider(call)
         request = _request(call, name, provider)
-        found = provider.find(request) if not handle["id"] else None
-        identity = handle["id"] or (found.id if found else "")
+        found = provider.find(request) if not handle.get("id") else None
+        identity = found.id if found else handle.get("id")
         if not identity:
             return Failed(
                 CANCELLED,

@@ -21,7 +21,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.errors import (
     StorageError,
     TemplateFailed,
 )
-from ansible_collections.netops.changerail.plugins.module_utils.failures import CANCELLED, FAILED
+from ansible_collections.netops.changerail.plugins.module_utils.failures import CANCELLED, FAILED, TRANSIENT
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Done, Failed, Outcome, Verdict, Waiting
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     StepFinished,
@@ -40,6 +40,7 @@ _MESSAGE_EVERY = 60.0
 """Seconds between two records of a waiting step when only its message changed."""
 _STOPPING_LIMIT = 600.0
 """Seconds a thing may take to stop before the step ends with what is left undone."""
+_CANCEL_AGAIN = 5.0
 _NO_WRITES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 """A disk that takes no more: no failure of the step, which goes on where it was when there is space again."""
 
@@ -177,8 +178,9 @@ class Attempts:
 
     def _cancel(self, attempt: Attempt) -> None:
         handle = attempt.last.handle if attempt.last else {}
-        attempt.stopping_since = self._loop.clock.monotonic()
-        self._call(attempt, lambda prepared: prepared.operation.cancel(prepared.call, handle))
+        if attempt.stopping_since is None:
+            attempt.stopping_since = self._loop.clock.monotonic()
+        self._call(attempt, lambda prepared: _cancelled(prepared, handle))
 
     def _conclude(self, attempt: Attempt) -> None:
         verdict = attempt.verdict
@@ -243,7 +245,8 @@ class Attempts:
 
         def action() -> None:
             if attempt.looks == look and not attempt.busy and self._leaf(attempt) is not None:
-                self._poll(attempt)
+                # What has not stopped may never have heard of it.
+                (self._cancel if attempt.stop else self._poll)(attempt)
 
         self._loop.timers.after(min(max(after, _SHORTEST_WAIT), _LONGEST_WAIT), action)
 
@@ -323,6 +326,16 @@ def _outcome_of(ask: Callable[[Prepared], Outcome], prepared: Prepared) -> Outco
             raise storage_error(Path(error.filename or prepared.call.context.folder), error) from None
         message = f"defect in operation {prepared.operation.name}: {type(error).__name__}: {error}"
         return Failed(FAILED, message, {"traceback": traceback.format_exc()})
+
+
+def _cancelled(prepared: Prepared, handle: Mapping[str, Any]) -> Outcome:
+    """What the operation says to being cancelled; one that cannot be reached is asked again."""
+    try:
+        return prepared.operation.cancel(prepared.call, handle)
+    except OperationError as error:
+        if error.failure != TRANSIENT:
+            raise
+        return Waiting(handle, error.retry_after or _CANCEL_AGAIN, f"cannot be stopped yet: {error}")
 
 
 def _question_id(outcome: Waiting | None) -> str | None:

@@ -8,7 +8,13 @@ import pytest
 from support.calls import eventually
 from support.runs import PATIENCE, Bench
 
-from ansible_collections.netops.changerail.plugins.module_utils.errors import JournalDamaged, RunIsHeld, StorageError
+from ansible_collections.netops.changerail.plugins.module_utils.errors import (
+    JournalDamaged,
+    OperationError,
+    RunIsHeld,
+    StorageError,
+)
+from ansible_collections.netops.changerail.plugins.module_utils.operation import Waiting, find
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import events as e
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import (
     Surround,
@@ -226,6 +232,30 @@ steps:
     assert (ending.status, ending.message) == ("cancelled", "no longer wanted")
     assert bench.log() == ["start run-1/b/one/1", "cancel run-1/b/one/1", "start run-1/b/record/1"]
     assert finished(bench.events(folder), "b/one").message == "stopped; one thing is left undone"
+
+
+@pytest.mark.parametrize("answer", ["no answer", "still waiting"])
+def test_what_cannot_be_stopped_at_once_is_asked_again(bench, monkeypatch, answer):
+    act = find("operations", "example.world.act")
+    real, asked = act.cancel, []
+
+    def cancel(call, handle):
+        asked.append(call)
+        if len(asked) > 2:
+            return real(call, handle)
+        if answer == "no answer":
+            raise OperationError("the world is gone", "transient", retry_after=0.01)
+        return Waiting(handle, 0.01, "not yet")
+
+    monkeypatch.setattr(act, "cancel", cancel)
+    ending, _events = bench.run("""
+name: a change
+steps:
+  - {id: slow, timeout: 0.2, example.world.act: {world: "{{ world }}", until: never}, ignore_errors: true}
+""")
+    assert ending.status == "succeeded"
+    assert len(asked) == 3
+    assert bench.log() == ["start run-1/slow/1", "cancel run-1/slow/1"]
 
 
 def test_a_timeout_stops_the_step_and_may_be_rescued(bench):
