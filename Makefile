@@ -49,12 +49,17 @@ bench: venv  ## the figures, as ratios taken in one run (JSON=file: as JSON too)
 # One test may take this long; the slowest start a handful of playbooks.
 TIMEOUT := 300
 
-.PHONY: test test-lab test-cores mutants
+.PHONY: test test-lab test-cores crash mutants
 test: venv  ## unit, property and integration tests (ARGS=…: more arguments for pytest)
 	$(PY) -m pytest -n 2 --dist loadfile --timeout $(TIMEOUT) $(ARGS)
 
 test-lab: venv  ## the tests of the lab; need root
 	$(PY) -m pytest --timeout 600 $(ARGS) tests/lab
+
+# How many engines are killed.
+N := 300
+crash: venv  ## kill real engines at many moments of real runs (N=…: how many); nothing may be lost, nothing happen twice
+	$(PY) tests/crash/crash.py $(N)
 
 mutants: venv  ## planted faults, each of which must make a test fail
 	$(PY) tests/mutants/mutants.py
