@@ -215,21 +215,21 @@ def test_a_full_file_system(tmp_path):
     (bench.folder / "change.yml").write_text(flow(bench))
     bench.state = StateFolder(tmp_path / "full")
     bench.state.path.mkdir()
-    script = f"""
+    script = """
 set -u
-mount -t tmpfs -o size=64k none {bench.state.path}
-head -c 1000000 /dev/zero > {bench.state.path}/filler 2>/dev/null
-truncate -s -8192 {bench.state.path}/filler
-{CHANGERAIL} run change.yml --run-id r1; echo "run $?"
-rm {bench.state.path}/filler
-{CHANGERAIL} resume r1; echo "resume $?"
-cp -r {bench.state.path}/runs {tmp_path}/kept
+mount -t tmpfs -o size=64k none "$CHANGERAIL_HOME"
+head -c 1000000 /dev/zero > "$CHANGERAIL_HOME/filler" 2>/dev/null
+truncate -s -8192 "$CHANGERAIL_HOME/filler"
+"$1" run change.yml --run-id r1; echo "run $?"
+rm "$CHANGERAIL_HOME/filler"
+"$1" resume r1; echo "resume $?"
+cp -r "$CHANGERAIL_HOME/runs" "$2"
 """
     collections = str(Path(__file__).parents[2] / "collections")
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), collections]))
     environment = {**os.environ, "CHANGERAIL_HOME": str(bench.state.path), "PYTHONPATH": path}
     done = subprocess.run(
-        ["unshare", "-rm", "bash", "-c", script],
+        ["unshare", "-rm", "bash", "-c", script, "bash", CHANGERAIL, str(tmp_path / "kept")],
         env=environment, cwd=bench.folder, capture_output=True, text=True, timeout=90, check=False,
     )  # fmt: skip
     assert "run 1" in done.stdout and "No space left on device" in done.stderr, done.stdout + done.stderr
