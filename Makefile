@@ -58,8 +58,8 @@ test-lab: venv  ## the tests of the lab; need root
 
 # How many engines are killed.
 N := 300
-crash: venv  ## kill real engines at many moments of real runs (N=…: how many); nothing may be lost, nothing happen twice
-	$(PY) tests/crash/crash.py $(N)
+crash: venv  ## kill real engines at many moments of real runs (N=…: how many, SEED=…); nothing may be lost, nothing happen twice
+	$(PY) tests/crash/crash.py $(N) $(if $(SEED),--seed $(SEED))
 
 mutants: venv  ## planted faults, each of which must make a test fail
 	$(PY) tests/mutants/mutants.py

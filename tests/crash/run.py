@@ -57,7 +57,6 @@ class Counts:
     """What was done and seen."""
 
     kills: int = 0
-    torn: int = 0
     events: int = 0
     effects: int = 0
     answers: int = 0
@@ -70,7 +69,7 @@ class Counts:
     def as_text(self, runs: int) -> str:
         """The figures of runs in which nothing was wrong."""
         return (
-            f"crash: {self.kills} engines killed in {runs} runs ({self.torn} torn lines healed), {self.events} events, {self.effects} effects,"
+            f"crash: {self.kills} engines killed in {runs} runs, {self.events} events, {self.effects} effects,"
             f" {self.answers} answers and cancels ({self.killed_answers} more killed in the middle)"
         )
 
@@ -196,7 +195,6 @@ class Run:
         """Nothing recorded before is lost, what was shown is recorded, and what was done was recorded before."""
         data = self._run.journal.read_bytes() if self._run.journal.exists() else b""
         whole = data[: data.rfind(b"\n") + 1]
-        self.counts.torn += whole != data
         if not whole.startswith(self._recorded):
             raise Wrong("a recorded event was lost or changed")
         self._recorded = whole
