@@ -251,7 +251,7 @@ def test_what_cannot_be_stopped_at_once_is_asked_again(bench, monkeypatch, answe
     ending, _events = bench.run("""
 name: a change
 steps:
-  - {id: slow, timeout: 0.2, example.world.act: {world: "{{ world }}", until: never}, ignore_errors: true}
+  - {id: slow, timeout: 2, example.world.act: {world: "{{ world }}", until: never}, ignore_errors: true}
 """)
     assert ending.status == "succeeded"
     assert len(asked) == 3
@@ -263,13 +263,13 @@ def test_a_timeout_stops_the_step_and_may_be_rescued(bench):
 name: a change
 steps:
   - block:
-      - {id: slow, timeout: 0.2, example.world.act: {world: "{{ world }}", until: never}}
+      - {id: slow, timeout: 2, example.world.act: {world: "{{ world }}", until: never}}
     rescue:
       - {id: said, ansible.builtin.debug: {msg: "{{ failed_step.failure }}: {{ failed_step.message }}"}}
 """)
     assert ending.status == "succeeded"
     said = next(event for event in events if isinstance(event, e.StepFinished) and event.path.endswith("said"))
-    assert said.message == "timeout: not done within 0.2 s; stopped; one thing is left undone"
+    assert said.message == "timeout: not done within 2 s; stopped; one thing is left undone"
 
 
 def test_a_transient_failure_is_tried_again_under_a_key_of_its_own(bench):

@@ -75,7 +75,7 @@ CASES: dict[str, tuple[str, str, Sequence[tuple[str, str, str]]]] = {
     ),
     "a timeout": (
         """
-  - {id: slow, timeout: 0.2, example.world.act: {world: "{{ world }}", until: never}}
+  - {id: slow, timeout: 2, example.world.act: {world: "{{ world }}", until: never}}
 """,
         "slow: never",
         (),
