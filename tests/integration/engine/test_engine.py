@@ -269,7 +269,7 @@ steps:
 """)
     assert ending.status == "succeeded"
     said = next(event for event in events if isinstance(event, e.StepFinished) and event.path.endswith("said"))
-    assert said.message == "timeout: not done within 2 s; stopped; one thing is left undone"
+    assert said.message == "timeout: not done within 2.0 s; stopped; one thing is left undone"
 
 
 def test_a_transient_failure_is_tried_again_under_a_key_of_its_own(bench):
