@@ -84,8 +84,20 @@ def test_cancel_right_after_the_start(project: Any, tmp_path: Path) -> None:
     handle = PLAYBOOK.start(made).handle
     outcome = PLAYBOOK.cancel(made, handle)
     assert isinstance(outcome, Failed) and outcome.failure == "cancelled", outcome
-    assert "no task had begun" in outcome.message
     assert not (made.context.folder / "env" / "extravars").exists()
+
+
+def test_cancel_before_the_first_task(project: Any, tmp_path: Path) -> None:
+    reached = tmp_path / "reached"
+    inventory = project.folder / "slow.sh"
+    inventory.write_text(f"#!/bin/sh\ntouch '{reached}'\nexec sleep 300\n", encoding="utf-8")
+    inventory.chmod(0o700)
+    made = project.playbook(project.tasks({"ansible.builtin.debug": {}}), inventory=["slow.sh"])
+    handle = PLAYBOOK.start(made).handle
+    eventually(reached.exists, 60)
+    outcome = PLAYBOOK.cancel(made, handle)
+    assert isinstance(outcome, Failed) and outcome.failure == "cancelled", outcome
+    assert "no task had begun" in outcome.message
 
 
 def test_cancel_comes_too_late(project: Any) -> None:
