@@ -95,7 +95,7 @@ sanity: copy  ## ansible-test sanity
 	tools/sanity "$(COPY)" .work/sanity-home "$(PY)"
 
 ansible-lint: copy  ## ansible-lint, production profile
-	cd "$(COPY)" && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" ansible-lint --nocolor
+	programs=$$PWD/$(VENV)/bin; cd "$(COPY)" && PATH="$$programs:$$PATH" ansible-lint --nocolor
 
 build: copy  ## build the collection and the wheel, install each into an empty place and use it
 	tools/build-and-install "$(COPY)" .work/build "$(PY)"
