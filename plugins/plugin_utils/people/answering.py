@@ -104,7 +104,7 @@ def to_event(
 def to_cancel(item: Mapping[str, Any], owner_uid: int, people: People, now: float) -> CancelRequested:
     """The event of a cancel from the inbox. A name that is only asserted is recorded with the login beside it."""
     who = people.claimed(item["person"], login(owner_uid))
-    by = who.person if who.assurance == "os_user" else f"{who.person} (asserted by {who.os_user})"
+    by = who.person if who.assurance != "asserted" else f"{who.person} (asserted by {who.os_user})"
     return CancelRequested(now, by, item["reason"], item["force"], item["id"])
 
 

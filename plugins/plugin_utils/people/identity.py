@@ -8,7 +8,7 @@ from __future__ import annotations
 import pwd
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,10 @@ class Who:
 
 @dataclass(frozen=True)
 class People:
-    """Everybody the project names, by name."""
+    """Everybody the project names, by name. ``trusted`` are logins of programs that know who talks to them, such as AWX's jobs."""
 
     by_name: Mapping[str, Person] = field(default_factory=dict)
+    trusted: frozenset[str] = frozenset()
 
     def of_login(self, os_user: str) -> Who:
         """The person behind a login. An unknown login is a person of that name in no group."""
@@ -53,14 +54,25 @@ class People:
         return Who(name, "os_user", os_user, known=not self.by_name)
 
     def claimed(self, name: str, os_user: str) -> Who:
-        """Who it is when the owner of ``os_user`` says to be ``name``: the login's own person when that is true, else an assertion."""
+        """Who it is when the owner of ``os_user`` says to be ``name``: the login's own person when that is true, else an assertion.
+
+        A trusted login is believed, and may also give the person's login: its people have logged in there.
+        """
         own = self.of_login(os_user)
-        if not name or plain(name) == own.person:
+        if not name or (plain(name) == own.person and os_user not in self.trusted):
             return own
+        if os_user in self.trusted:
+            return replace(self._vouched_for(plain(name)), os_user=os_user)
         person = self.by_name.get(plain(name))
         if person is None:
             return Who(plain(name), "asserted", os_user, known=False)
         return Who(person.name, "asserted", os_user, person.groups)
+
+    def _vouched_for(self, name: str) -> Who:
+        person = self.by_name.get(name)
+        by_login = self.of_login(name)
+        who = Who(person.name, "", "", person.groups) if person is not None else by_login
+        return replace(who, assurance="authenticated")
 
     def logins(self, name: str) -> frozenset[str]:
         """The logins of a person; an unknown name is its own login."""

@@ -44,6 +44,7 @@ _SECTIONS = (
     "defaults",
     "escalation",
     "allowed_signers",
+    "trusted_os_users",
 )
 _PERSON = ("os_user", "groups", "mail", "notify", "keys")
 _DEFAULTS = ("deadline", "assurance", "records", "pipelines")
@@ -115,7 +116,7 @@ class _Reader:
         signers = sections.get("allowed_signers")
         return Project(
             path=self._path,
-            people=People(people),
+            people=People(people, self._trusted(sections.get("trusted_os_users"), people)),
             groups=groups,
             connections=self._connections(sections.get("connections")),
             channels=channels,
@@ -150,6 +151,16 @@ class _Reader:
             )
             notify[name] = self._urls(parts["notify"]) if "notify" in parts else []
         return people, notify
+
+    def _trusted(self, section: Node | None, people: Mapping[str, Person]) -> frozenset[str]:
+        """Logins that are believed when they say who somebody is. One of a person's own would let that person be everybody."""
+        owners = {login: person.name for person in people.values() for login in person.os_users}
+        for text, at in self._texts(section):
+            if text in owners:
+                self._mistakes.add(
+                    at, f"OS user {text} is {owners[text]}'s", "the login of a program that nobody logs in as"
+                )
+        return frozenset(text for text, _at in self._texts(section))
 
     def _groups(
         self, section: Node | None, people: dict[str, Person]

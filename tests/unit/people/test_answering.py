@@ -260,3 +260,20 @@ def test_the_owner_of_the_file_is_who_answers(folder: RunFolder) -> None:
     event = answering.to_event(found.document, found.owner_uid, "run-1", QUESTION, (), PROJECT, 1500.0)
     assert event.person == login(65534)
     assert "not entitled" in refused(event)
+
+
+def test_a_program_that_knows_who_talks_to_it_is_believed_and_four_eyes_still_hold(folder: RunFolder) -> None:
+    people = replace(PROJECT.people, by_name={**PROJECT.people.by_name, "nina": Person("nina", groups=NETSEC)})
+    project = replace(PROJECT, people=replace(people, trusted=frozenset({ME})))
+
+    question = replace(QUESTION, assurance="authenticated")
+
+    def answered(person: str) -> Answered | AnswerRefused:
+        return deliver(folder, answer(person, question=question), project, question, requester_os_user=ME)
+
+    by_nina, by_requester, by_nobody, by_stranger = map(answered, ("nina", "rita", "", "ghost"))
+    assert isinstance(by_nina, Answered)
+    assert (by_nina.person, by_nina.assurance) == ("nina", "authenticated")
+    assert isinstance(by_requester, AnswerRefused) and "four eyes" in by_requester.reason
+    assert isinstance(by_nobody, AnswerRefused) and "not entitled" in by_nobody.reason
+    assert isinstance(by_stranger, AnswerRefused) and "not entitled" in by_stranger.reason

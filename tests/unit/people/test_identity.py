@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People, Person, login
 
@@ -54,6 +55,24 @@ def test_a_claim_to_be_somebody_else_is_asserted_and_keeps_the_login() -> None:
 def test_a_claim_to_be_somebody_unknown_is_not_known_even_without_a_project() -> None:
     assert not PEOPLE.claimed("ghost", "jm").known
     assert not People().claimed("ghost", "jm").known
+
+
+def test_a_trusted_login_is_believed_and_may_give_a_login() -> None:
+    people = replace(PEOPLE, trusted=frozenset({"awx"}))
+    by_name, by_login = people.claimed("nina", "awx"), people.claimed("jm", "awx")
+    assert (by_name.person, by_name.assurance, by_name.os_user) == ("nina", "authenticated", "awx")
+    assert (by_login.person, by_login.assurance, by_login.groups) == (
+        "J\u00fcrgen",
+        "authenticated",
+        PEOPLE.by_name["J\u00fcrgen"].groups,
+    )
+    assert people.claimed("nina", "jm").assurance == "asserted"
+
+
+def test_a_trusted_login_by_itself_is_nobody_and_can_make_nobody_known() -> None:
+    people = replace(PEOPLE, trusted=frozenset({"awx"}))
+    assert (people.claimed("", "awx").assurance, people.claimed("", "awx").known) == ("os_user", False)
+    assert (people.claimed("awx", "awx").known, people.claimed("ghost", "awx").known) == (False, False)
 
 
 def test_logins_of_a_person() -> None:

@@ -53,6 +53,7 @@ escalation:
   - {{after: 30m, to: [oncall]}}
   - {{after: 1h, to: pager}}
 allowed_signers: allowed_signers
+trusted_os_users: awx
 """
 
 
@@ -84,6 +85,7 @@ def test_the_rest(project: Project, tmp_path: Path) -> None:
     assert project.defaults == {"deadline": "2d", "assurance": "signed"}
     assert project.escalation == (Level(1800.0, ("oncall",)), Level(3600.0, ("pager",)))
     assert project.allowed_signers == tmp_path / "allowed_signers"
+    assert project.people.trusted == {"awx"}
 
 
 def test_operations_get_values_with_references_followed_when_read(project: Project, tmp_path: Path) -> None:
@@ -192,6 +194,7 @@ escalation:
   - {after: later, to: onkall}
   - {to: nina}
 calendars: [windows.ics]
+trusted_os_users: [awx, nl12]
 """
 
 
@@ -218,6 +221,7 @@ def test_every_mistake_is_reported_at_once_with_its_place_and_a_suggestion(tmp_p
         ("18:24", "'onkall' is nobody to tell", "a person, a group or a channel"),
         ("19:5", "lacks a part", "after"),
         ("20:12", "calendars is a list", "a mapping"),
+        ("21:25", "OS user nl12 is", "the login of a program"),
     ]
     assert len(found) == len(expected)
     for message, (place, what, hint) in zip(found, expected, strict=True):
