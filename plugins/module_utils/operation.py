@@ -40,7 +40,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Not over yet. Ask again with ``handle`` after ``after`` seconds.
+    """Not over yet. Ask again with ``handle`` after ``after`` seconds; ``math.inf`` when only an answer to ``question`` can move it.
 
     ``handle`` is plain JSON without secrets; it must be enough to find the thing again from another process, days later.
     ``message`` says what is waited for ("pipeline 4711 is running: job deploy").

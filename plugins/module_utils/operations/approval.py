@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -37,7 +38,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.provider import 
 )
 
 _LOOK_AGAIN = 300.0
-"""Seconds; only an answer or the deadline moves a question, and neither needs a look."""
+"""Seconds; between two looks whether the record was decided elsewhere meanwhile."""
 
 _PAST_APPROVAL = ("scheduled", "implement", "review", "closed")
 
@@ -105,7 +106,8 @@ def _ask(call: Call, handle: Mapping[str, JSON]) -> Outcome:
         return Failed(FAILED, problem)
     if call.context.check:
         return Done(asking.would_ask(asked))
-    return Waiting(handle, _LOOK_AGAIN, asking.waited_for(asked), asked.as_dict(), long=True)
+    # Only an answer or the deadline moves it, and neither needs a look.
+    return Waiting(handle, math.inf, asking.waited_for(asked), asked.as_dict(), long=True)
 
 
 def _follow(call: Call, handle: Mapping[str, JSON], provider: RecordProvider, record: Record) -> Outcome:

@@ -191,6 +191,7 @@ def _step_waiting(now: Change, event: events.StepWaiting) -> None:
     if leaf is None:
         return
     asked_before = leaf.question["id"] if leaf.question else None
+    leaf.noted_at = event.at
     leaf.handle, leaf.message, leaf.question, leaf.long = event.handle, event.message, event.question, event.long
     if event.question is None or event.question["id"] != asked_before:
         _ask_anew(leaf, event.at)

@@ -49,11 +49,12 @@ class Leaf:
 
     ``phase`` is "entering" (its ``when`` is being evaluated), "running", "judging" (``until``/``failed_when`` are being evaluated), "delayed" or "asking".
     ``granted`` counts attempts people granted beyond the policy; ``started`` says that this attempt's ``StepStarted`` is recorded.
-    ``asked_at`` is when the open question was first asked, ``told`` the highest escalation level told of it.
+    ``asked_at`` is when the open question was first asked, ``told`` the highest escalation level told of it; ``noted_at`` when it was last recorded
+    what is waited for.
     """
 
     __slots__ = (
-        "answers", "asked_at", "attempt", "entry", "granted", "handle", "item", "last", "long", "message", "parent", "path", "phase", "question",
+        "answers", "asked_at", "attempt", "entry", "granted", "handle", "item", "last", "long", "message", "noted_at", "parent", "path", "phase", "question",
         "retry_due", "scope", "started", "step", "stop", "timeout_due", "told",
     )  # fmt: skip
 
@@ -65,6 +66,7 @@ class Leaf:
         self.item = item
         self.asked_at = 0.0
         self.told = 0
+        self.noted_at = 0.0
         self.phase = "running"
         self.attempt = 1
         self.granted = 0

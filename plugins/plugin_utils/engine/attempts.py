@@ -9,6 +9,7 @@ Each attempt has at most one call into its operation under way at a time.
 from __future__ import annotations
 
 import errno
+import math
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -96,6 +97,23 @@ class Attempts:
         if not attempt.busy and attempt.last is not None:
             self._conclude(attempt)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether something is asked to stop and has not yet."""
+        return any(a.stopping_since is not None for a in self._now.values())
+
+    def look(self, path: str) -> None:
+        """Look again at the step at ``path`` ("": at all) now; something out there says that it has moved."""
+        for attempt in list(self._now.values()):
+            if (
+                path in ("", attempt.path)
+                and attempt.last is not None
+                and not attempt.busy
+                and not attempt.stop
+                and self._leaf(attempt) is not None
+            ):
+                self._poll(attempt)
+
     def only_long_waits(self) -> bool:
         """Whether everything under way waits for people, or for something that may take hours."""
         return all(
@@ -154,7 +172,8 @@ class Attempts:
         """The attempt was started by an earlier engine: ask after it, by its handle where one was recorded."""
         if leaf.handle is not None:
             attempt.last = Waiting(leaf.handle, 0.0, leaf.message, leaf.question, leaf.long)
-            attempt.recorded_at = self._loop.clock.monotonic()
+            clock = self._loop.clock
+            attempt.recorded_at = clock.monotonic() - max(0.0, clock.now() - leaf.noted_at)
             if attempt.stop:
                 self._cancel(attempt)
             else:
@@ -248,7 +267,8 @@ class Attempts:
                 # What has not stopped may never have heard of it.
                 (self._cancel if attempt.stop else self._poll)(attempt)
 
-        self._loop.timers.after(min(max(after, _SHORTEST_WAIT), _LONGEST_WAIT), action)
+        if after < math.inf:
+            self._loop.timers.after(min(max(after, _SHORTEST_WAIT), _LONGEST_WAIT), action)
 
     def _message_is_due(self, attempt: Attempt, before: Waiting) -> bool:
         waited = self._loop.clock.monotonic() - attempt.recorded_at
@@ -308,7 +328,6 @@ class Attempts:
 
     def _free(self, attempt: Attempt) -> None:
         attempt.busy = False
-        self._loop.work_done()
 
 
 def _outcome_of(ask: Callable[[Prepared], Outcome], prepared: Prepared) -> Outcome:

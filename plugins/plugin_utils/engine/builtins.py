@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -104,7 +105,7 @@ class Pause(Operation):
         question = Question(
             "approval", prompt, ("continue", "abort"), ("continue",), four_eyes=False, requester=call.context.requester
         )
-        return Waiting({}, 3600.0, prompt, question.as_dict(), long=True)
+        return Waiting({}, math.inf, prompt, question.as_dict(), long=True)
 
     def poll(self, call: Call, handle: Mapping[str, Any]) -> Outcome:
         if "began" not in handle:

@@ -55,24 +55,38 @@ class Engine:
 
     def run(self, outstanding: Iterable[c.Command], until_waiting: bool, stop: threading.Event) -> Ending:
         """Do what is outstanding and all that follows, until the run is over, ``stop`` is set, or (``until_waiting``) only long waits are left."""
-        for command in list(outstanding):
-            self.dispatch(command)
-        # First the inbox: what came in time while no engine ran is there before a deadline is judged.
+        self.begin(outstanding)
         self._questions.watch_inbox()
-        for leaf in list(self._loop.state.questions()):
-            self._questions.look(leaf)
-        self._loop.commit()
         while self._loop.state.status == "running":
             if stop.is_set():
                 return self._interrupted()
-            if until_waiting and self._only_long_waits():
+            if until_waiting and self.only_long_waits():
                 return Ending("waiting", "only people or long waits are left")
             self._loop.turn()
         return Ending(self._loop.state.status, (self._loop.state.ending or ("", ""))[1])
 
+    def begin(self, outstanding: Iterable[c.Command]) -> None:
+        """Have what is outstanding done; what follows is done turn by turn. Raises StorageError."""
+        for command in list(outstanding):
+            self.dispatch(command)
+        # First the inbox: what came in time while no engine ran is there before a deadline is judged.
+        self._questions.read_inbox()
+        for leaf in list(self._loop.state.questions()):
+            self._questions.look(leaf)
+        self._loop.commit()
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is under way that this process alone knows of: whoever takes the run up later goes on just as well."""
+        return not self._loop.busy and not self._loop.has_inbound and not self._attempts.stopping
+
     def inbox_changed(self) -> None:
         """Something was put into the inbox; may be called from any thread."""
         self._loop.wake(self._questions.read_inbox)
+
+    def look(self, path: str) -> None:
+        """Look at what the step at ``path`` waits for ("": at everything) without waiting until it is due; may be called from any thread."""
+        self._loop.wake(lambda: self._attempts.look(path))
 
     def dispatch(self, command: c.Command) -> None:
         """Have ``command`` done."""
@@ -139,13 +153,9 @@ class Engine:
     def _evaluating(self, evaluate: Callable[[], Event]) -> None:
         def job() -> Callable[[], None]:
             event = evaluate()
-            return lambda: self._evaluated(event)
+            return lambda: self._loop.record(event)
 
         self._loop.work(job)
-
-    def _evaluated(self, event: Event) -> None:
-        self._loop.work_done()
-        self._loop.record(event)
 
     def _located(self, node: Live, error: ChangerailError) -> str:
         return self._masker.text(f"{node.step.at}: {error}")
@@ -160,7 +170,8 @@ class Engine:
             return node.attempt == timer.attempt and due == timer.due
         return node is not None and timer.due == (node.pause_due if isinstance(node, Looped) else node.timeout_due)
 
-    def _only_long_waits(self) -> bool:
+    def only_long_waits(self) -> bool:
+        """Whether only people are waited for, or what may take hours."""
         if self._loop.busy or not self._attempts.only_long_waits():
             return False
         now = self._now()

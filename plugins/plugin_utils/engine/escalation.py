@@ -51,6 +51,5 @@ class Teller:
         self._loop.work(job)
 
     def _told(self, path: str, number: int, problem: str) -> None:
-        self._loop.work_done()
         if problem:
             _LOG.warning("%s: escalation level %d could not be told: %s", path, number, problem)

@@ -13,10 +13,9 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import decide
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.commands import Command
@@ -25,8 +24,6 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.state impor
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.timers import Clock, Timers
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record
 
-WORKERS = 32
-"""Operations that may be busy at once. A step that only waits holds no worker."""
 _LONGEST_NAP = 0.5
 _BATCH = 256
 
@@ -37,23 +34,34 @@ class Writer(Protocol):
     def append(self, events: list[Event]) -> list[Record]: ...
 
 
+class Workers(Protocol):
+    """Threads that do the work of steps, of one run or of many; a job never raises. A step that only waits holds none of them."""
+
+    def submit(self, job: Callable[[], None], /) -> object: ...
+
+
 class Loop:
     """Events in, commands out, work handed to workers and taken back.
 
-    ``dispatch`` is called for every new command, ``observer`` for every record, both in the engine's thread.
+    ``dispatch`` is called for every new command, ``observer`` for every record, both in the engine's thread; ``notify`` in any thread when there is
+    something to do. ``busy`` counts the jobs that have not come back. ``preface`` is written before the next event, if there ever is one.
     """
 
-    def __init__(self, state: State, journal: Writer, clock: Clock, observer: Callable[[Record], None]) -> None:
+    def __init__(
+        self, state: State, journal: Writer, clock: Clock, observer: Callable[[Record], None], workers: Workers
+    ) -> None:
         self.state = state
         self.clock = clock
         self.timers = Timers(clock)
         self.dispatch: Callable[[Command], None] = _not_connected
+        self.notify: Callable[[], None] = lambda: None
+        self.preface: Event | None = None
         self.busy = 0
         self._journal = journal
         self._observer = observer
         self._events: deque[tuple[Event, Callable[[], None] | None]] = deque()
-        self._inbound: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="changerail")
+        self._inbound: queue.SimpleQueue[_Inbound] = queue.SimpleQueue()
+        self._workers = workers
 
     def record(self, event: Event, then: Callable[[], None] | None = None) -> None:
         """Have ``event`` written and applied at the next commit; ``then`` is called once it is durable."""
@@ -61,6 +69,9 @@ class Loop:
 
     def commit(self) -> None:
         """Write and sync what was recorded, apply it and do what follows, until nothing is left to write. Raises StorageError."""
+        if self._events and self.preface is not None:
+            self._events.appendleft((self.preface, None))
+            self.preface = None
         while self._events:
             batch = [self._events.popleft() for dummy in range(min(_BATCH, len(self._events)))]
             for record, (_event, then) in zip(
@@ -76,34 +87,54 @@ class Loop:
     def work(self, job: Callable[[], Callable[[], None]]) -> None:
         """Have a worker do ``job``; what it returns is run in the engine's thread. ``job`` must not raise."""
         self.busy += 1
-        self._pool.submit(lambda: self._inbound.put(_closing(job)))
+        self._workers.submit(lambda: self._put(_Inbound(_closing(job), True)))
 
     def wake(self, action: Callable[[], None]) -> None:
         """Have ``action`` run in the engine's thread; may be called from any thread."""
-        self._inbound.put(action)
-
-    def work_done(self) -> None:
-        """A worker's closure was taken back."""
-        self.busy -= 1
+        self._put(_Inbound(action, False))
 
     def turn(self) -> None:
         """Wait for the next thing to happen (at most a few seconds), and do it and all that followed."""
         left = self.timers.left()
         nap = _LONGEST_NAP if left is None else min(left, _LONGEST_NAP)
-        try:
-            action = self._inbound.get(timeout=nap) if nap > 0 else self._inbound.get_nowait()
-            while True:
-                action()
-                action = self._inbound.get_nowait()
-        except queue.Empty:
-            pass
+        if nap > 0:
+            with suppress(queue.Empty):
+                self._take(self._inbound.get(timeout=nap))
+        self.advance()
+
+    def advance(self) -> None:
+        """Do what there is to do now and all that follows, without waiting for anything."""
+        while not self._inbound.empty():
+            self._take(self._inbound.get_nowait())
         for action in self.timers.due():
             action()
         self.commit()
 
-    def close(self) -> None:
-        """Let the workers go; those busy end by their own time limits."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    @property
+    def has_inbound(self) -> bool:
+        """Whether something is there for the engine's thread."""
+        return not self._inbound.empty()
+
+    def abandon(self) -> int:
+        """Throw away what comes back, as nobody goes on here; how many jobs are still under way."""
+        while not self._inbound.empty():
+            self.busy -= self._inbound.get_nowait().is_work
+        return self.busy
+
+    def _put(self, inbound: _Inbound) -> None:
+        self._inbound.put(inbound)
+        self.notify()
+
+    def _take(self, inbound: _Inbound) -> None:
+        self.busy -= inbound.is_work
+        inbound.action()
+
+
+class _Inbound(NamedTuple):
+    """Something for the engine's thread: what a worker brings back, or what somebody else wants done."""
+
+    action: Callable[[], None]
+    is_work: bool
 
 
 def _closing(job: Callable[[], Callable[[], None]]) -> Callable[[], None]:

@@ -80,16 +80,13 @@ def rehearse(scenario: Scenario, project: Project) -> Rehearsal:
         masker,
         lambda attempts: ScriptedPeople(loop, folder, project, attempts.decided, scenario, unsaid.tell),
     )
-    try:
-        loop.record(_started(scenario, project, name_of(workflow, scenario.variables, templating)))
-        if scenario.cancel is not None:
-            cancel = scenario.cancel
-            by = cancel.by or scenario.requester
-            loop.timers.after(cancel.after, lambda: loop.record(CancelRequested(clock.now(), by, cancel.reason)))
-        loop.commit()
-        engine.run((), False, stop)
-    finally:
-        loop.close()
+    loop.record(_started(scenario, project, name_of(workflow, scenario.variables, templating)))
+    if scenario.cancel is not None:
+        cancel = scenario.cancel
+        by = cancel.by or scenario.requester
+        loop.timers.after(cancel.after, lambda: loop.record(CancelRequested(clock.now(), by, cancel.reason)))
+    loop.commit()
+    engine.run((), False, stop)
     return Rehearsal(scenario, tuple(events), clock.now(), unsaid.text)
 
 

@@ -18,8 +18,10 @@ import socket
 import threading
 import time
 from collections import ChainMap
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -56,9 +58,13 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder i
     storage_error,
     taken,
 )
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import wake_server
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project, Resolver
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Workflow
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load_sources
+
+WORKERS = 32
+"""Steps of one run that may be busy at once."""
 
 
 @dataclass(frozen=True)
@@ -125,27 +131,27 @@ def drive(
 
     Raises RunIsHeld, JournalDamaged, StorageError; the journal then holds all that was acknowledged and the run can be resumed.
     """
+    try:
+        return _driven(folder, around, until_waiting, stop or threading.Event())
+    finally:
+        # It is put down, and a server may go on.
+        wake_server(folder)
+
+
+def _driven(folder: RunFolder, around: Surround, until_waiting: bool, stop: threading.Event) -> Ending:
     with FileJournal(folder) as journal:
-        state, workflow = _folded(journal, folder)
+        state, workflow = folded(journal.read(), folder)
         if state.status != "running":
             recorded_vars.forget(folder)
             return Ending(state.status, "the run is over")
-        loop = Loop(state, journal, around.clock, around.observer)
+        workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="changerail")
+        loop = Loop(state, journal, around.clock, around.observer, workers)
         try:
-            engine = _engine(loop, folder, workflow, around)
+            engine = engine_of(loop, folder, workflow, around)
             with listening(_wake(folder), engine.inbox_changed):
-                loop.record(
-                    EngineStarted(
-                        around.clock.now(),
-                        socket.gethostname(),
-                        os.getpid(),
-                        _login(),
-                        versions()["changerail"],
-                        journal.healed,
-                    )
-                )
+                loop.record(engine_started(around.clock.now(), journal.healed))
                 loop.commit()
-                ending = engine.run(decide.pending(state), until_waiting, stop or threading.Event())
+                ending = engine.run(decide.pending(state), until_waiting, stop)
                 over = state.status != "running"
                 loop.record(EngineStopped(around.clock.now(), "finished" if over else ending.status))
                 loop.commit()
@@ -153,7 +159,13 @@ def drive(
                     recorded_vars.forget(folder)
                 return ending
         finally:
-            loop.close()
+            # Those busy end by their own time limits.
+            workers.shutdown(wait=False, cancel_futures=True)
+
+
+def engine_started(now: float, healed: int) -> EngineStarted:
+    """The event that this process takes a run up; ``healed`` as there."""
+    return EngineStarted(now, socket.gethostname(), os.getpid(), _login(), versions()["changerail"], healed)
 
 
 def collect(folder: RunFolder, around: Surround) -> list[Event]:
@@ -163,15 +175,12 @@ def collect(folder: RunFolder, around: Surround) -> list[Event]:
     """
     new: list[Event] = []
     with FileJournal(folder) as journal:
-        state, _workflow = _folded(journal, folder)
-        loop = Loop(state, journal, around.clock, lambda record: new.append(record.event))
+        state, _workflow = folded(journal.read(), folder)
+        loop = Loop(state, journal, around.clock, lambda record: new.append(record.event), _NOBODY)
         loop.dispatch = _leave_it
-        try:
-            Questions(
-                loop, folder, around.project, lambda path, verdict: None, lambda leaf, number, level: None
-            ).read_inbox()
-        finally:
-            loop.close()
+        Questions(
+            loop, folder, around.project, lambda path, verdict: None, lambda leaf, number, level: None
+        ).read_inbox()
     return new
 
 
@@ -208,8 +217,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _folded(journal: FileJournal, folder: RunFolder) -> tuple[State, Workflow]:
-    records = journal.read()
+def folded(records: Iterator[Record], folder: RunFolder) -> tuple[State, Workflow]:
+    """What a journal's records come to. Raises RunError when they are no run, or one of a later release."""
     first = next(records, None)
     if first is None or not isinstance(first.event, RunStarted):
         raise RunError("the run was never begun: its journal has no first record; start it anew")
@@ -218,7 +227,7 @@ def _folded(journal: FileJournal, folder: RunFolder) -> tuple[State, Workflow]:
         raise RunError(
             f"the run was started by a later release (rules {started.rules}, this one knows {decide.RULES}): use that release or a newer one"
         )
-    workflow = load_sources(started.main, started.sources, started.folder)
+    workflow = _loaded(started.main, tuple(started.sources.items()), started.folder)
     state = State(workflow)
     decide.apply(state, replace(started, variables=recorded_vars.restored(started.variables, folder)))
     for record in records:
@@ -226,7 +235,24 @@ def _folded(journal: FileJournal, folder: RunFolder) -> tuple[State, Workflow]:
     return state, workflow
 
 
-def _engine(loop: Loop, folder: RunFolder, workflow: Workflow, around: Surround) -> Engine:
+class _Nobody:
+    """No workers: what is to be done is left to whoever resumes the run."""
+
+    def submit(self, job: Callable[[], None], /) -> None:
+        raise RuntimeError("nobody works here")
+
+
+_NOBODY = _Nobody()
+
+
+@lru_cache(maxsize=64)
+def _loaded(main: str, sources: tuple[tuple[str, str], ...], folder: str) -> Workflow:
+    """The workflow of these texts: thousands of runs in one process are of a few workflows."""
+    return load_sources(main, dict(sources), folder)
+
+
+def engine_of(loop: Loop, folder: RunFolder, workflow: Workflow, around: Surround) -> Engine:
+    """The engine for a run that was folded. Raises RunError."""
     started = loop.state.started
     if started is None:
         raise RunError("the run was never begun")
@@ -239,7 +265,7 @@ def _engine(loop: Loop, folder: RunFolder, workflow: Workflow, around: Surround)
             *secrets_by_name(started.variables),
         ]
     )
-    state = StateFolder(folder.path.parent.parent)
+    state = folder.state
     connections, settings = around.project.context_parts(resolver)
 
     def all_connections() -> Mapping[str, Mapping[str, Any]]:

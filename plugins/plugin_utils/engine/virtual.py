@@ -35,6 +35,13 @@ class VirtualClock(Clock):
         self._passed += seconds
 
 
+class _Nobody:
+    """No workers."""
+
+    def submit(self, job: Callable[[], None], /) -> None:
+        raise RuntimeError("in virtual time work is done at once")
+
+
 class VirtualLoop(Loop):
     """The engine's loop without workers: work is done at once and in order. ``stop`` is set when nothing is left to wait for, or at the horizon."""
 
@@ -48,17 +55,16 @@ class VirtualLoop(Loop):
         observer: Callable[[Record], None],
         stop: threading.Event,
     ) -> None:
-        super().__init__(state, journal, clock, observer)
+        super().__init__(state, journal, clock, observer, _Nobody())
         self._stop = stop
 
     def work(self, job: Callable[[], Callable[[], None]]) -> None:
         """Do ``job`` now; what it returns is run in the next turn."""
-        self.busy += 1
         self.wake(job())
 
     def turn(self) -> None:
         """Do what is to be done now; when that is nothing, let time pass until something is."""
-        if not self.busy:
+        if not self.has_inbound:
             left = self.timers.left()
             if left is None or self.clock.monotonic() + left > HORIZON:
                 self._stop.set()

@@ -7,11 +7,14 @@
 
     $CHANGERAIL_HOME/
       records/                   the local provider's change records
+      serve.lock                 held by the server that drives the runs of this folder; its text says who
+      wake                       a FIFO: the id of a run, and a newline, makes the server look after that run
       runs/<run id>/
         journal.jsonl            checkpoint and audit log
         lock                     held by the engine that drives the run; its text says who
         wake                     a FIFO: a byte written here makes a running engine look into the inbox
         secrets.json             extra vars whose names say that they are secret; only until the run is over
+        entry.json               how the run stood when it was put down, so that nobody has to read the journal for it; never trusted blindly
         inbox/<id>.json          answers and cancels on their way into the journal
         steps/<path>/<attempt>/  files of one attempt (playbook output, pipeline logs, artifacts)
 """
@@ -64,6 +67,15 @@ class RunFolder:
         return self.path / "wake"
 
     @property
+    def entry(self) -> Path:
+        return self.path / "entry.json"
+
+    @property
+    def state(self) -> StateFolder:
+        """The state folder this run lies in."""
+        return StateFolder(self.path.parent.parent)
+
+    @property
     def secrets(self) -> Path:
         return self.path / "secrets.json"
 
@@ -96,6 +108,18 @@ class StateFolder:
             environment.get("HOME") or os.path.expanduser("~"), ".local", "state"
         )
         return cls(Path(state, "changerail").absolute())
+
+    @property
+    def runs(self) -> Path:
+        return self.path / "runs"
+
+    @property
+    def wake(self) -> Path:
+        return self.path / "wake"
+
+    @property
+    def server(self) -> Path:
+        return self.path / "serve.lock"
 
     @property
     def records(self) -> Path:

@@ -91,13 +91,23 @@ def put(folder: RunFolder, item: Mapping[str, Any]) -> str:
 
 
 def wake(folder: RunFolder) -> None:
-    """Make a running engine look into the inbox; does nothing when none is listening."""
-    # No FIFO, nobody reading, or a full FIFO, which wakes the engine just as well.
+    """Make whoever drives the run, an engine of its own or a server, look into the inbox; does nothing when nobody is listening."""
+    _ring(folder.wake, b"\n")
+    wake_server(folder)
+
+
+def wake_server(folder: RunFolder) -> None:
+    """Make the server of the state folder, if there is one, look after this run: it was put down, or its inbox changed."""
+    _ring(folder.state.wake, f"{folder.run}\n".encode())
+
+
+def _ring(path: Path, text: bytes) -> None:
+    # No FIFO, nobody reading, or a full FIFO: an engine is woken by it just as well, and a server then looks after every run.
     with contextlib.suppress(OSError):
-        fifo = os.open(folder.wake, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fifo = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             if stat.S_ISFIFO(os.fstat(fifo).st_mode):
-                os.write(fifo, b"\n")
+                os.write(fifo, text)
         finally:
             os.close(fifo)
 

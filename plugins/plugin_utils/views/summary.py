@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -42,6 +42,7 @@ class RunSummary:
 
     Times are seconds since the epoch: ``last`` is that of the last event, ``ended`` None while the run is not over.
     ``engine`` names the process that drives the run ("" when the last one stopped in an orderly way). ``cancelling`` says who cancelled and why.
+    ``workflow`` is the file the run was started from, as it was named.
     """
 
     run: str
@@ -55,6 +56,7 @@ class RunSummary:
     engine: str = ""
     cancelling: str = ""
     check: bool = False
+    workflow: str = ""
     questions: tuple[OpenQuestion, ...] = ()
     waits: tuple[Wait, ...] = ()
 
@@ -126,7 +128,9 @@ class Summary:
             case RunStarted():
                 requester = str(event.requester.get("name", ""))
                 check = bool(event.options.get("check"))
-                self._base = RunSummary(event.run, event.name, RUNNING, requester, event.at, event.at, check=check)
+                self._base = RunSummary(
+                    event.run, event.name, RUNNING, requester, event.at, event.at, check=check, workflow=event.main
+                )
             case EngineStarted():
                 self._base = replace(self._base, state=RUNNING, engine=f"{event.host} pid {event.pid}")
             case EngineStopped(reason="finished"):
@@ -139,6 +143,13 @@ class Summary:
             case RunFinished():
                 self._waits.clear()
                 self._base = replace(self._base, state=event.status, ended=event.at, message=event.message)
+
+
+def from_dict(document: Mapping[str, Any]) -> RunSummary:
+    """The summary that ``as_dict`` made this of. Raises KeyError, TypeError or ValueError for anything else."""
+    questions = tuple(OpenQuestion.from_dict(question) for question in document["questions"])
+    waits = tuple(Wait(**wait) for wait in document["waits"])
+    return RunSummary(**{**document, "questions": questions, "waits": waits})
 
 
 def summary(events: Iterable[Event]) -> RunSummary:

@@ -72,6 +72,13 @@ class OpenQuestion:
             "told": list(self.told),
         }
 
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> OpenQuestion:
+        """The open question that ``as_dict`` made this of."""
+        given = tuple(Given(**answer) for answer in document["answers"])
+        question = Question.from_dict(document["question"])
+        return cls(document["path"], document["attempt"], document["since"], question, given, tuple(document["told"]))
+
 
 class OpenQuestions:
     """The fold: give it every event of one run in order. ``by_path`` holds what is open now, the longest open first."""

@@ -1,0 +1,127 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run as lists show it: small enough to hold ten thousand of them in memory. Made of a summary; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import OVER, RunSummary, Wait
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion
+
+WAIT = "wait"
+"""The kind of a wait for something other than people."""
+_LONGEST = 200
+"""Characters of a text that a row keeps; the run's own page has the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowWait:
+    """What step ``path`` waits for since ``since``: people who answer a question (``kind`` is that of the question) or something else ("wait").
+
+    ``title`` is what is asked, or what is waited for. Of a question: its ``question`` id, who may answer, by when, how many must approve and how many
+    did, who answered already, and in ``barred`` who may not (four eyes).
+    """
+
+    path: str
+    kind: str
+    title: str
+    since: float
+    question: str = ""
+    groups: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    deadline: float | None = None
+    quorum: int = 1
+    approvals: int = 0
+    answered: tuple[str, ...] = ()
+    barred: str = ""
+
+    def waits_for(self, person: str, groups: Iterable[str]) -> bool:
+        """Whether ``person``, a member of ``groups``, could still answer; as ``views.waiting.OpenQuestion.waits_for``."""
+        if self.kind == WAIT or (self.barred and person == self.barred) or person in self.answered:
+            return False
+        anybody = not self.groups and not self.people
+        return anybody or person in self.people or not set(groups).isdisjoint(self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``state`` is running, waiting, interrupted, succeeded, failed, cancelled or unreadable; times are seconds since the epoch.
+
+    ``message`` is how the run ended, or what is wrong with it (``unreadable``: a damaged journal, or one of a later release). ``workflow`` is the file it
+    was started from. ``engine`` names another process that drives it; "" for what this server drives. ``problem`` is why it does not go on here, "" when
+    it does.
+    """
+
+    run: str
+    name: str
+    state: str
+    requester: str
+    began: float
+    last: float
+    ended: float | None = None
+    message: str = ""
+    engine: str = ""
+    cancelling: str = ""
+    check: bool = False
+    workflow: str = ""
+    waits: tuple[RowWait, ...] = ()
+    problem: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing can happen any more."""
+        return self.state in OVER
+
+
+UNREADABLE = "unreadable"
+
+
+@lru_cache(maxsize=16384)
+def shared(text: str) -> str:
+    """The same text, once for all rows that have it."""
+    return text
+
+
+def row_of(seen: RunSummary) -> Row:
+    """The row of a run that stands as ``seen``."""
+    return Row(
+        seen.run,
+        shared(seen.name),
+        shared(seen.state),
+        shared(seen.requester),
+        seen.began,
+        seen.last,
+        seen.ended,
+        seen.message[:_LONGEST],
+        seen.engine,
+        seen.cancelling[:_LONGEST],
+        seen.check,
+        shared(seen.workflow),
+        (*map(_asked, seen.questions), *map(_waited, seen.waits)),
+    )
+
+
+def _asked(seen: OpenQuestion) -> RowWait:
+    asked = seen.question
+    return RowWait(
+        shared(seen.path),
+        shared(asked.kind),
+        shared(asked.title[:_LONGEST]),
+        seen.since,
+        asked.id,
+        tuple(map(shared, asked.groups)),
+        tuple(map(shared, asked.people)),
+        asked.deadline,
+        asked.quorum,
+        seen.approvals,
+        tuple(shared(answer.person) for answer in seen.given),
+        shared(asked.requester) if asked.four_eyes else "",
+    )
+
+
+def _waited(seen: Wait) -> RowWait:
+    return RowWait(shared(seen.path), WAIT, shared((seen.message or seen.path)[:_LONGEST]), seen.since)
