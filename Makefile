@@ -72,8 +72,8 @@ test-cores:  ## `make test` on the other ansible-core versions, where a Python f
 
 COPY := .work/collection/ansible_collections/netops/changerail
 
-.PHONY: check lint types imports changelog sanity ansible-lint build copy
-check: lint types imports changelog sanity ansible-lint build  ## every gate below
+.PHONY: check lint types imports changelog sanity ansible-lint molecule build copy
+check: lint types imports changelog sanity ansible-lint molecule build  ## every gate below
 
 lint: venv  ## ruff: mistakes and format
 	$(PY) -m ruff check .
@@ -96,6 +96,9 @@ sanity: copy  ## ansible-test sanity
 
 ansible-lint: copy  ## ansible-lint, production profile
 	programs=$$PWD/$(VENV)/bin; cd "$(COPY)" && PATH="$$programs:$$PATH" ansible-lint --nocolor
+
+molecule: copy  ## molecule, every scenario of the roles on this machine (SCENARIO=checks: that one)
+	tools/molecule "$(COPY)" .work/molecule "$(PY)" $(SCENARIO)
 
 build: copy  ## build the collection and the wheel, install each into an empty place and use it
 	tools/build-and-install "$(COPY)" .work/build "$(PY)"
