@@ -21,7 +21,7 @@ from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -208,6 +208,12 @@ def os_requester() -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """The versions a run depends on, without importing what they are of."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
+    # A process that drives many runs asks at each: what it is made of does not change under it.
     found = {"python": platform.python_version()}
     for name in ("changerail", "ansible-core", "ansible-runner"):
         try:
