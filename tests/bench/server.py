@@ -29,6 +29,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file imp
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import StateFolder, private_folder
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.answering import answer_item
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import put
+from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.memory import settle
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.scheduler import Scheduler
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load
 from bench.figure import Figure
@@ -59,7 +60,7 @@ def figures() -> Iterator[Figure]:
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=1800, check=True)
         measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
         for key, (what, unit, aim) in AIMS.items():
-            ratio = measured[key] / small[key] if key in small and small[key] else None
+            ratio = measured[key] / small[key] if small.get(key) else None
             against = f"{SIZES[0]:,} runs" if ratio is not None else ""
             yield Figure("server", f"{size:,} waiting runs: {what}", measured[key], unit, against, ratio, aim)
         small = small or measured
@@ -79,7 +80,7 @@ def measure(size: int, folder: Path) -> dict[str, float]:
     scheduler.start()
     _await(scheduler)
     restart = time.perf_counter() - began
-    gc.collect()
+    settle()
     memory = (_resident() - before) / size / 1024
     cpu = time.process_time()
     time.sleep(IDLE)
@@ -103,9 +104,7 @@ def measure(size: int, folder: Path) -> dict[str, float]:
 
 def wall_until_taken_up(state: StateFolder) -> float:
     """Seconds of a first start, in a process of its own: it leaves the entries and no memory."""
-    program = (
-        f"import sys; sys.path[:0] = {sys.path!r}; from bench.server import first_start; first_start({str(state.path)!r})"
-    )
+    program = f"import sys; sys.path[:0] = {sys.path!r}; from bench.server import first_start; first_start({str(state.path)!r})"
     done = subprocess.run(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, timeout=PATIENCE, check=True
     )
@@ -166,12 +165,10 @@ def _resident() -> int:
 
 def _rows(scheduler: Scheduler) -> float:
     """Seconds for the rows of a list: those that wait for somebody, the newest first."""
-    took = []
+    took, me = [], getpass.getuser()
     for dummy in range(5):
         began = time.perf_counter()
-        rows = [
-            row for row in scheduler.rows() if any(wait.waits_for(getpass.getuser(), ("netops",)) for wait in row.waits)
-        ]
+        rows = [row for row in scheduler.rows() if any(wait.waits_for(me, ("netops",)) for wait in row.waits)]
         rows.sort(key=lambda row: (row.began, row.run), reverse=True)
         took.append(time.perf_counter() - began)
     return median(took)

@@ -23,7 +23,16 @@ from ansible_collections.netops.changerail.plugins.module_utils.errors import (
     TemplateFailed,
 )
 from ansible_collections.netops.changerail.plugins.module_utils.failures import CANCELLED, FAILED, TRANSIENT
-from ansible_collections.netops.changerail.plugins.module_utils.operation import Done, Failed, Outcome, Verdict, Waiting
+from ansible_collections.netops.changerail.plugins.module_utils.operation import (
+    Call,
+    Done,
+    Failed,
+    Operation,
+    Outcome,
+    Verdict,
+    Waiting,
+)
+from ansible_collections.netops.changerail.plugins.module_utils.provider import chosen
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     StepFinished,
     StepStarted,
@@ -32,6 +41,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import Leaf
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.mask import CENSORED, Masker
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.meter import Called
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.prepare import Prepared, Preparer
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import storage_error
 
@@ -187,36 +197,57 @@ class Attempts:
         if attempt.stop:
             self._finish(attempt, Failed(CANCELLED, "not started"))
             return
-        self._call(attempt, lambda prepared: prepared.operation.start(prepared.call))
+        self._call(attempt, "start", lambda prepared: prepared.operation.start(prepared.call))
 
     # Looking again
 
     def _poll(self, attempt: Attempt) -> None:
         handle = attempt.last.handle if attempt.last else {}
-        self._call(attempt, lambda prepared: prepared.operation.poll(prepared.call, handle))
+        self._call(attempt, "poll", lambda prepared: prepared.operation.poll(prepared.call, handle))
 
     def _cancel(self, attempt: Attempt) -> None:
         handle = attempt.last.handle if attempt.last else {}
         if attempt.stopping_since is None:
             attempt.stopping_since = self._loop.clock.monotonic()
-        self._call(attempt, lambda prepared: _cancelled(prepared, handle))
+        self._call(attempt, "cancel", lambda prepared: _cancelled(prepared, handle))
 
     def _conclude(self, attempt: Attempt) -> None:
         verdict = attempt.verdict
         handle = attempt.last.handle if attempt.last else {}
         if verdict is not None:
-            self._call(attempt, lambda prepared: prepared.operation.conclude(prepared.call, handle, verdict))
+            self._call(
+                attempt, "conclude", lambda prepared: prepared.operation.conclude(prepared.call, handle, verdict)
+            )
 
-    def _call(self, attempt: Attempt, ask: Callable[[Prepared], Outcome]) -> None:
+    def _call(self, attempt: Attempt, verb: str, ask: Callable[[Prepared], Outcome]) -> None:
         prepared = attempt.prepared
         if prepared is None:
             return
 
         def job() -> Callable[[], None]:
+            began = self._loop.clock.monotonic()
             outcome = _outcome_of(ask, prepared)
+            self._measure(prepared, verb, outcome, self._loop.clock.monotonic() - began)
             return lambda: self._settled(attempt, outcome)
 
         self._work(attempt, job)
+
+    def _measure(self, prepared: Prepared, verb: str, outcome: Outcome, seconds: float) -> None:
+        context, operation = prepared.call.context, prepared.operation
+        came = "waiting" if isinstance(outcome, Waiting) else outcome.failure if isinstance(outcome, Failed) else "done"
+        self._loop.meter.called(
+            Called(
+                context.run,
+                context.path,
+                context.attempt,
+                operation.name,
+                provider_of(operation, prepared.call),
+                verb,
+                came,
+                seconds,
+                self._loop.clock.now(),
+            )
+        )
 
     def _settled(self, attempt: Attempt, outcome: Outcome) -> None:
         self._free(attempt)
@@ -345,6 +376,19 @@ def _outcome_of(ask: Callable[[Prepared], Outcome], prepared: Prepared) -> Outco
             raise storage_error(Path(error.filename or prepared.call.context.folder), error) from None
         message = f"defect in operation {prepared.operation.name}: {type(error).__name__}: {error}"
         return Failed(FAILED, message, {"traceback": traceback.format_exc()})
+
+
+def provider_of(operation: Operation, call: Call) -> str:
+    """The provider behind a call, as its options or what it refers to name it; "" when it has none or leaves it to the project's defaults."""
+    given = call.args.get("provider")
+    for name in () if given else ("record", "from", "task"):
+        reference = call.args.get(name)
+        if isinstance(reference, Mapping):
+            given = given or reference.get("provider")
+    if given:
+        return str(given)
+    kinds = {"change_record": "records", "change_task": "records", "pipeline": "pipelines"}
+    return chosen(None, kinds[operation.name], call.context) if operation.name in kinds else ""
 
 
 def _cancelled(prepared: Prepared, handle: Mapping[str, Any]) -> Outcome:

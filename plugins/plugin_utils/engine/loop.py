@@ -21,6 +21,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core import deci
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.commands import Command
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Event
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import State
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.meter import NOTHING, Meter
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.timers import Clock, Timers
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record
 
@@ -48,8 +49,15 @@ class Loop:
     """
 
     def __init__(
-        self, state: State, journal: Writer, clock: Clock, observer: Callable[[Record], None], workers: Workers
+        self,
+        state: State,
+        journal: Writer,
+        clock: Clock,
+        observer: Callable[[Record], None],
+        workers: Workers,
+        meter: Meter = NOTHING,
     ) -> None:
+        self.meter = meter
         self.state = state
         self.clock = clock
         self.timers = Timers(clock)
@@ -74,9 +82,10 @@ class Loop:
             self.preface = None
         while self._events:
             batch = [self._events.popleft() for dummy in range(min(_BATCH, len(self._events)))]
-            for record, (_event, then) in zip(
-                self._journal.append([event for event, dummy in batch]), batch, strict=True
-            ):
+            began = self.clock.monotonic()
+            records = self._journal.append([event for event, dummy in batch])
+            self.meter.synced(self.clock.monotonic() - began)
+            for record, (_event, then) in zip(records, batch, strict=True):
                 commands = decide.apply(self.state, record.event)
                 self._observer(record)
                 if then is not None:

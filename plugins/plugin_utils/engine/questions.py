@@ -86,6 +86,7 @@ class Questions:
                 answered[leaf.path] = leaf
             self._loop.record(self._event_of(item, leaf), partial(inbox.done, self._folder, item.id))
             self._loop.commit()
+            self._loop.meter.arrived(max(0.0, self._loop.clock.now() - item.arrived))
         for leaf in answered.values():
             self.look(leaf)
         self._loop.commit()

@@ -44,6 +44,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.engine.mask impo
     Masker,
     secrets_by_name,
 )
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.meter import NOTHING, Meter
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.observe import observe_step
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.prepare import Preparer, Surroundings
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.questions import Questions
@@ -72,7 +73,7 @@ class Surround:
     """What a door gives ``drive`` beside the run: the world around it.
 
     ``observer`` is called with every new record, in the engine's thread. ``evidence`` collects the run's evidence as files.
-    ``environment`` stands for ``os.environ``.
+    ``environment`` stands for ``os.environ``; ``meter`` is told how long things take.
     """
 
     project: Project = field(default_factory=Project)
@@ -80,6 +81,7 @@ class Surround:
     observer: Callable[[Record], None] = lambda record: None
     evidence: Callable[[RunFolder], Sequence[Artifact]] = lambda folder: ()
     clock: Clock = field(default_factory=Clock)
+    meter: Meter = NOTHING
 
 
 def create(
@@ -145,7 +147,7 @@ def _driven(folder: RunFolder, around: Surround, until_waiting: bool, stop: thre
             recorded_vars.forget(folder)
             return Ending(state.status, "the run is over")
         workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="changerail")
-        loop = Loop(state, journal, around.clock, around.observer, workers)
+        loop = Loop(state, journal, around.clock, around.observer, workers, around.meter)
         try:
             engine = engine_of(loop, folder, workflow, around)
             with listening(_wake(folder), engine.inbox_changed):

@@ -9,6 +9,7 @@ Between two turns it holds no thread; put down, it holds nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import decide
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.commands import Due
@@ -52,11 +53,11 @@ class Driven:
         self._journal = FileJournal(folder)
         try:
             state, workflow = folded(self._read(), folder)
-            self._loop = Loop(state, self._journal, around.clock, self._observed, workers)
+            self._loop = Loop(state, self._journal, around.clock, self._observed, workers, around.meter)
             self._loop.notify = notify
             started = state.started
             own = project(started.project if started is not None else "")
-            self._engine = engine_of(self._loop, folder, workflow, own_surround(around, own))
+            self._engine = engine_of(self._loop, folder, workflow, replace(around, project=own))
         except BaseException:
             self._journal.close()
             raise
@@ -119,7 +120,7 @@ class Driven:
             self._loop.commit()
         if over or waits:
             due = None if over or left is None else Due(self._clock.now() + left, left)
-            entry.write(self._folder, entry.Entry(self._summary.current, due))
+            entry.write(self._folder, self._summary.current, due)
         self.close()
 
     def abandon(self) -> int:
@@ -138,8 +139,3 @@ class Driven:
     def _observed(self, record: Record) -> None:
         self._summary.apply(record.event)
         self._observer(record)
-
-
-def own_surround(around: Surround, project: Project) -> Surround:
-    """``around`` with the project of one run."""
-    return Surround(project, around.environment, around.observer, around.evidence, around.clock)

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.commands import Due
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder, storage_error
+from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import Row, row_of
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import RunSummary, from_dict
 
+_T = TypeVar("_T")
 _FORM = 1
 """The version of the file's form."""
 _TAIL = 68
@@ -26,19 +28,20 @@ _TAIL = 68
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``seen`` is the run as it stood, ``due`` when it must be looked at again by itself (None: only when somebody wakes it)."""
+    """``row`` is how the run stood, ``due`` when it must be looked at again by itself (None: only when somebody wakes it)."""
 
-    seen: RunSummary
+    row: Row
     due: Due | None
 
 
-def write(folder: RunFolder, entry: Entry) -> None:
-    """Keep ``entry`` for the journal as it is now; whoever calls holds the run. Raises StorageError."""
+def write(folder: RunFolder, seen: RunSummary, due: Due | None) -> None:
+    """Keep how the run stands for the journal as it is now; whoever calls holds the run. Raises StorageError."""
     document = {
         "form": _FORM,
         "journal": _mark(folder),
-        "due": None if entry.due is None else list(entry.due),
-        "seen": entry.seen.as_dict(),
+        "due": due,
+        "row": row_of(seen).as_list(),
+        "seen": seen.as_dict(),
     }
     # Not synced: after a power cut it may be torn or old, and is then as good as none.
     draft = folder.entry.with_name(".entry.json")
@@ -52,18 +55,28 @@ def write(folder: RunFolder, entry: Entry) -> None:
 
 def read(folder: RunFolder) -> Entry | None:
     """The entry that belongs to the journal as it is now, or None."""
+
+    def made(document: Mapping[str, Any]) -> Entry:
+        due = document["due"]
+        return Entry(Row.from_list(document["row"]), None if due is None else Due(float(due[0]), float(due[1])))
+
+    return _believed(folder, made)
+
+
+def read_summary(folder: RunFolder) -> RunSummary | None:
+    """The whole summary that was kept for the journal as it is now, or None."""
+    return _believed(folder, lambda document: from_dict(document["seen"]))
+
+
+def _believed(folder: RunFolder, made: Callable[[Mapping[str, Any]], _T]) -> _T | None:
     try:
-        document = json.loads(folder.entry.read_bytes().decode("utf-8", "surrogatepass"))
-        if not isinstance(document, Mapping) or document.get("form") != _FORM:
+        with open(folder.entry, "rb") as file:
+            document = json.loads(file.read().decode("utf-8", "surrogatepass"))
+        if not isinstance(document, Mapping) or document.get("form") != _FORM or document["journal"] != _mark(folder):
             return None
-        return _entry(document) if document["journal"] == _mark(folder) else None
+        return made(document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _entry(document: Mapping[str, Any]) -> Entry:
-    due = document["due"]
-    return Entry(from_dict(document["seen"]), None if due is None else Due(float(due[0]), float(due[1])))
 
 
 def _mark(folder: RunFolder) -> list[Any]:

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import Any
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import OVER, RunSummary, Wait
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion
@@ -44,7 +45,7 @@ class RowWait:
         if self.kind == WAIT or (self.barred and person == self.barred) or person in self.answered:
             return False
         anybody = not self.groups and not self.people
-        return anybody or person in self.people or not set(groups).isdisjoint(self.groups)
+        return anybody or person in self.people or any(group in self.groups for group in groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,27 @@ class Row:
     def over(self) -> bool:
         """Whether nothing can happen any more."""
         return self.state in OVER
+
+    def as_list(self) -> list[Any]:
+        """Plain JSON, for what the server keeps itself."""
+        return [*(getattr(self, name) for name in _PLAIN), [[getattr(w, n) for n in _WAIT] for w in self.waits]]
+
+    @classmethod
+    def from_list(cls, values: Sequence[Any]) -> Row:
+        """The row that ``as_list`` made this of. Raises TypeError, ValueError."""
+        *plain, waits = values
+        named: dict[str, Any] = dict(zip(_PLAIN, map(_kept, plain), strict=True))
+        return cls(**named, waits=tuple(RowWait(*map(_kept, wait)) for wait in waits))
+
+
+_PLAIN = tuple(field.name for field in fields(Row) if field.name not in ("waits", "problem"))
+_WAIT = tuple(field.name for field in fields(RowWait))
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, str):
+        return shared(value)
+    return tuple(map(_kept, value)) if isinstance(value, list) else value
 
 
 UNREADABLE = "unreadable"

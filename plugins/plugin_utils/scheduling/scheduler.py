@@ -399,12 +399,12 @@ class Scheduler:
         folder = self._folder(run)
         place = self._placed(run)
         kept = entry.read(folder)
-        if kept is None or (not kept.seen.over and survey.has_items(folder)):
+        if kept is None or (not kept.row.over and survey.has_items(folder)):
             self._turns.want(place)
             return
-        place.row = replace(row_of(kept.seen), engine="")
+        place.row = kept.row
         self._note(place)
-        if not kept.seen.over and kept.due is not None:
+        if not kept.row.over and kept.due is not None:
             self._timetable.set(place, kept.due.left(self._clock.now()))
         self._seen(place)
 

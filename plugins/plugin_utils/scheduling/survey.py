@@ -52,7 +52,7 @@ def finished(folder: RunFolder) -> RunSummary | None:
     with FileJournal(folder) as journal:
         seen = summary(record.event for record in journal.read())
         if seen.over:
-            entry.write(folder, entry.Entry(seen, None))
+            entry.write(folder, seen, None)
             return seen
     return None
 

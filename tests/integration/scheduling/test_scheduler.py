@@ -92,7 +92,7 @@ def test_a_restart_believes_the_entries_and_reads_no_journal_again(bench):
         before = scheduler.row(folder.run)
     written = folder.journal.read_bytes()
     kept = entry.read(folder)
-    assert kept is not None and kept.seen.state == "waiting" and kept.due is None
+    assert kept is not None and kept.row.state == "waiting" and kept.due is None
     with serving(bench) as scheduler:
         assert scheduler.row(folder.run) == before
         assert scheduler.load.held == 0
