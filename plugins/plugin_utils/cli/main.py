@@ -26,6 +26,7 @@ VERBS: Mapping[str, str] = {
     "test": "Rehearse all scenarios of a folder; contacts nothing.",
     "run": "Run a workflow.",
     "resume": "Go on with a run that waits or was interrupted.",
+    "serve": "Drive all runs in one process, with pages, API and metrics.",
     "list": "List runs, the newest first.",
     "status": "Show how a run stands and who is waited for.",
     "show": "Show what happened in a run, or in one step of it.",

@@ -91,7 +91,10 @@ class Expanded:
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """Written and synced before the operation is started. ``args`` are the options with secrets masked, ``name`` is the step's name evaluated."""
+    """Written and synced before the operation is started. ``args`` are the options with secrets masked, ``name`` is the step's name evaluated.
+
+    ``operation`` is what is started, as the operation calls itself.
+    """
 
     at: float
     path: str
@@ -99,6 +102,7 @@ class StepStarted:
     key: str
     args: Mapping[str, JSON] = field(default_factory=dict)
     name: str = ""
+    operation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

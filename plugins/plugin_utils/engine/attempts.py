@@ -175,6 +175,7 @@ class Attempts:
                 prepared.call.context.key,
                 prepared.shown,
                 prepared.name,
+                prepared.operation.name,
             )
             self._loop.record(event, lambda: self._start(attempt))
 

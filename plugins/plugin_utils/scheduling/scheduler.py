@@ -108,6 +108,7 @@ class Scheduler:
         self._stop_survey = threading.Event()
         self._survey_now = threading.Event()
         self._server = -1
+        self._folder_problem = ""
         self._turns = Turns(self._turn, lambda: len(self._held) < self._most_held, _TURNS)
         self._timetable = Timetable(self._turns.want, self._clock.monotonic)
         self._bell: Bell | None = None
@@ -150,6 +151,22 @@ class Scheduler:
     def taken_up(self) -> threading.Event:
         """Set once every run that was there at the start was looked at."""
         return self._first
+
+    @property
+    def ready(self) -> bool:
+        """Whether all runs were taken up and it is not stopping."""
+        return self._first.is_set() and self._stopping_until is None
+
+    @property
+    def problem(self) -> str:
+        """What keeps it from doing its work; "" when nothing does."""
+        if self._stopping_until is not None:
+            return "the server is stopping"
+        threads = [*self._turns.threads, self._timetable.thread, self._surveyor]
+        dead = [thread.name for thread in threads if not thread.is_alive()]
+        if dead:
+            return f"these threads are gone: {', '.join(dead)}; restart the server and report it"
+        return self._folder_problem
 
     def take_up(self, run: str) -> None:
         """Drive a run that was just created, or that somebody put down. Raises UnknownRun."""
@@ -361,8 +378,10 @@ class Scheduler:
         while not self._stop_survey.is_set():
             try:
                 self._look_around()
+                self._folder_problem = ""
             except OSError as error:
-                _LOG.warning("%s", storage_error(self._state.runs, error))
+                self._folder_problem = str(storage_error(self._state.runs, error))
+                _LOG.warning("%s", self._folder_problem)
             self._survey_now.wait(_SURVEY)
             self._survey_now.clear()
 

@@ -27,18 +27,18 @@ class Timetable:
         self._heap: list[tuple[float, int, Place]] = []
         self._numbers = itertools.count()
         self._stopped = False
-        self._thread = threading.Thread(target=self._watch, name="changerail-timers", daemon=True)
+        self.thread = threading.Thread(target=self._watch, name="changerail-timers", daemon=True)
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self.thread.start()
 
     def stop(self, seconds: float) -> None:
         """Call nobody any more."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
-        self._thread.join(seconds)
+        self.thread.join(seconds)
 
     def set(self, place: Place, seconds: float | None) -> None:
         """Have ``place`` called in ``seconds`` and not before; None: not at all. Replaces what was set."""

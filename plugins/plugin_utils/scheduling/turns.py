@@ -29,14 +29,14 @@ class Turns:
         self._at_work: deque[Place] = deque()
         self._due: deque[Place] = deque()
         self._stopped = False
-        self._threads = [
+        self.threads = [
             threading.Thread(target=self._work, name=f"changerail-turns-{number}", daemon=True)
             for number in range(threads)
         ]
 
     def start(self) -> None:
         """Begin."""
-        for thread in self._threads:
+        for thread in self.threads:
             thread.start()
 
     def stop(self, seconds: float) -> None:
@@ -44,7 +44,7 @@ class Turns:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        for thread in self._threads:
+        for thread in self.threads:
             thread.join(seconds)
 
     @property
