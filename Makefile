@@ -25,11 +25,31 @@ help:  ## list the words
 
 ##### Set-up
 
-.PHONY: venv constraints
+# Tools whose dependencies would hold back the rest have an environment of their own.
+DOCS_VENV := .work/venv-docs
+EDA_VENV := .work/venv-eda
+IMPORTER_VENV := .work/venv-importer
+MADE_FROM := pyproject.toml hatch_build.py galaxy.yml requirements/constraints.txt tools/make-venv tools/find-python
+
+.PHONY: venv eda-venv constraints
 venv: $(VENV)/.stamp  ## the development environment, in .work/venv
 
-$(VENV)/.stamp: pyproject.toml hatch_build.py galaxy.yml requirements/constraints.txt tools/make-venv tools/find-python
-	tools/make-venv "$(VENV)" "$(PYTHON)" "$(CORE)"
+$(VENV)/.stamp: $(MADE_FROM)
+	tools/make-venv "$(VENV)" "$(PYTHON)" "$(CORE)" test $(if $(CORE),,check)
+	touch $@
+
+eda-venv: $(EDA_VENV)/.stamp  ## the environment with ansible-rulebook, which the tests of the rulebooks use
+
+$(DOCS_VENV)/.stamp: $(MADE_FROM)
+	tools/make-venv "$(DOCS_VENV)" "$(PYTHON)" "" docs
+	touch $@
+
+$(EDA_VENV)/.stamp: $(MADE_FROM)
+	tools/make-venv "$(EDA_VENV)" "$(PYTHON)" "" eda
+	touch $@
+
+$(IMPORTER_VENV)/.stamp: $(MADE_FROM) requirements/importer.txt
+	CONSTRAINTS=requirements/importer.txt tools/make-venv "$(IMPORTER_VENV)" "$(PYTHON)" "" importer
 	touch $@
 
 ##### The main job
@@ -70,10 +90,11 @@ test-cores:  ## `make test` on the other ansible-core versions, where a Python f
 
 ##### Gates
 
-COPY := .work/collection/ansible_collections/netops/changerail
+# A copy for each environment: ansible-test keeps its own inside.
+COPY := .work/collection$(CORE:%=-%)/ansible_collections/netops/changerail
 
-.PHONY: check lint types imports changelog sanity ansible-lint molecule build copy
-check: lint types imports changelog sanity ansible-lint molecule build  ## every gate below
+.PHONY: check lint types imports changelog sanity units cores ansible-lint molecule docs-lint importer build copy
+check: lint types imports changelog cores ansible-lint molecule docs-lint importer build  ## every gate below
 
 lint: venv  ## ruff: mistakes and format
 	$(PY) -m ruff check .
@@ -92,7 +113,20 @@ copy: venv
 	tools/clean-copy "$(COPY)"
 
 sanity: copy  ## ansible-test sanity
-	tools/sanity "$(COPY)" .work/sanity-home "$(PY)"
+	tools/ansible-test sanity "$(COPY)" .work/ansible-test "$(PY)"
+
+units: copy  ## ansible-test units: the unit tests where the collection lies, not installed
+	tools/ansible-test units "$(COPY)" .work/ansible-test "$(PY)" --requirements
+
+cores:  ## sanity and units on the ends of what is supported: core 2.19 with Python 3.11, core 2.21 with Python 3.13
+	for pair in 2.19:3.11 2.21:3.13; do \
+	    core=$${pair%:*} version=$${pair#*:}; \
+	    if python=$$(tools/find-python "$$version" "$$version" 2>/dev/null); then \
+	        $(MAKE) sanity units CORE="$$core" PYTHON="$$python" VENV=".work/venv-$$core-$$version"; \
+	    else \
+	        echo "LEFT OUT: ansible-test on core $$core: there is no Python $$version"; \
+	    fi; \
+	done
 
 ansible-lint: copy  ## ansible-lint, production profile
 	programs=$$PWD/$(VENV)/bin; cd "$(COPY)" && PATH="$$programs:$$PATH" ansible-lint --nocolor
@@ -100,11 +134,21 @@ ansible-lint: copy  ## ansible-lint, production profile
 molecule: copy  ## molecule, every scenario of the roles on this machine (SCENARIO=checks: that one)
 	tools/molecule "$(COPY)" .work/molecule "$(PY)" $(SCENARIO)
 
+docs-lint: copy $(DOCS_VENV)/.stamp  ## antsibull-docs: the plugins' documentation
+	programs=$$PWD/$(DOCS_VENV)/bin; cd "$(COPY)" && PATH="$$programs:$$PATH" ANSIBLE_COLLECTIONS_PATH="$$(cd ../../.. && pwd)" \
+	    antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
+
+importer: copy $(IMPORTER_VENV)/.stamp  ## galaxy-importer: what Galaxy and Automation Hub would say
+	tools/import "$(COPY)" .work/importer "$(IMPORTER_VENV)"
+
 build: copy  ## build the collection and the wheel, install each into an empty place and use it
 	tools/build-and-install "$(COPY)" .work/build "$(PY)"
 
 constraints: venv  ## pin the newest versions anew
 	$(PY) -m pip install -qq uv
 	$(PY) -m uv pip compile --quiet --universal --upgrade --python-version 3.11 --strip-extras --no-annotate --no-header \
-	    --extra serve --extra otel --group test --group check pyproject.toml --output-file requirements/constraints.txt
+	    --extra serve --extra otel --group test --group check --group docs --group eda pyproject.toml --output-file requirements/constraints.txt
 	sed -i '1i # Exact versions of the development environment; `make constraints` writes it anew.' requirements/constraints.txt
+	$(PY) -m uv pip compile --quiet --universal --upgrade --python-version 3.11 --strip-extras --no-annotate --no-header \
+	    --extra serve --extra otel --group importer pyproject.toml --output-file requirements/importer.txt
+	sed -i '1i # Exact versions beside galaxy-importer, which holds some back; `make constraints` writes it anew.' requirements/importer.txt

@@ -10,6 +10,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+# In `ansible-test units` the collection lies where Ansible looks for it, nothing is installed, and pyproject.toml is not read.
+IN_PLACE = ROOT.parts[-3:] == ("ansible_collections", "netops", "changerail")
+COLLECTIONS = ROOT.parents[2] if IN_PLACE else ROOT / "build" / "dev"
+if IN_PLACE:
+    sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "collections")]
 COUNTED = ("property cases", "boundaries died at")
 """What tests count (``record_property``) and is summed up at the end."""
 
@@ -22,7 +27,12 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         for name in list(os.environ):
             if name.startswith(("ANSIBLE_", "CHANGERAIL_")):
                 patch.delenv(name)
-        patch.setenv("ANSIBLE_COLLECTIONS_PATH", str(ROOT / "build" / "dev"))
+        patch.setenv("ANSIBLE_COLLECTIONS_PATH", str(COLLECTIONS))
+        if IN_PLACE:
+            # ansible-test's own environment has Ansible there too.
+            patch.setenv(
+                "PYTHONPATH", os.pathsep.join([str(COLLECTIONS), os.environ.get("PYTHONPATH", "")]).rstrip(":")
+            )
         # Discovery would pick a version manager's shim that may not run.
         patch.setenv("ANSIBLE_PYTHON_INTERPRETER", sys.executable)
         patch.setenv("ANSIBLE_HOME", str(home / "ansible"))

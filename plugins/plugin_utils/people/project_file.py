@@ -35,7 +35,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model i
 NAME = "changerail.yml"
 VARIABLE = "CHANGERAIL_CONFIG"
 
-_SECTIONS = (
+SECTIONS = (
     "people",
     "groups",
     "connections",
@@ -109,7 +109,7 @@ class _Reader:
         self._path = path
 
     def project(self, tree: Node) -> Project:
-        sections = dict(self._table(tree, "the project file", _SECTIONS))
+        sections = dict(self._table(tree, "the project file", SECTIONS))
         people, notify = self._people(sections.get("people"))
         people, groups = self._groups(sections.get("groups"), people)
         channels = {name: self._urls(node) for name, node in self._named(sections.get("channels"), "channels")}

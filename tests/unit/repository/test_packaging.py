@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from importlib.metadata import entry_points, version
+from importlib.metadata import distributions, entry_points, version
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,12 @@ HEADER = (
 )
 
 
+installed = pytest.mark.skipif(
+    not any(distributions(name="changerail")),
+    reason="the wheel is not installed: the collection is tested where it lies",
+)
+
+
 def plugin_files() -> list[Path]:
     return sorted(path for path in (ROOT / "plugins").rglob("*.py") if path.stat().st_size)
 
@@ -28,10 +34,12 @@ def requirement_lines(path: Path) -> set[str]:
     return {line for line in lines if line and not line.startswith("#")}
 
 
+@installed
 def test_the_version_is_galaxys_everywhere() -> None:
     assert version("changerail") == GALAXY["version"]
 
 
+@installed
 def test_the_command_is_one_function_of_the_collection() -> None:
     (script,) = entry_points(group="console_scripts", name="changerail")
     assert script.value == "ansible_collections.netops.changerail.plugins.plugin_utils.cli.main:main"
@@ -43,6 +51,14 @@ def test_an_execution_environment_gets_the_wheels_dependencies() -> None:
     wheel = set(PROJECT["dependencies"])
     assert brought_by_the_image < wheel
     assert requirement_lines(ROOT / "meta" / "ee-requirements.txt") == wheel - brought_by_the_image
+
+
+def test_ansible_test_brings_what_the_unit_tests_need() -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    needed = {line for line in PROJECT["dependencies"] if not line.startswith("ansible-core")} | set(groups["test"])
+    assert requirement_lines(ROOT / "tests" / "unit" / "requirements.txt") == needed | {
+        "-c ../../requirements/constraints.txt"
+    }
 
 
 def test_the_supported_ansible_core_is_the_same_for_the_wheel_and_the_collection() -> None:

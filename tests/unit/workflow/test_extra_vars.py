@@ -55,7 +55,7 @@ def test_files() -> None:
         ("{a: ", "-e:"),
         ("a-b=1", "'a-b'; expected a variable name"),
         ("ok=1", "changerail itself provides 'ok'"),
-        ("[" * 100_000, "nested deeper"),
+        ("[" * 100_000, "nest"),
     ],
 )
 def test_what_they_may_not_be(argument: str, expected: str) -> None:

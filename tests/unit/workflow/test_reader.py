@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -367,6 +368,9 @@ def test_sources_that_lack_a_file_are_refused() -> None:
 
 # Hostile and unlucky input
 
+# Ours, or that of libyaml, which has one of its own where it is new enough.
+TOO_DEEP = re.compile(r"change\.yml:1:\d+: (nested deeper than 100 levels|exceeded maximum nesting depth)")
+
 
 def test_brackets_without_end_do_not_kill_the_interpreter() -> None:
     """In a process of its own: what this guards against is a segmentation fault."""
@@ -380,7 +384,7 @@ def test_brackets_without_end_do_not_kill_the_interpreter() -> None:
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=60, check=False
     )
-    assert done.stdout.startswith("change.yml:1:101: nested deeper than 100 levels")
+    assert TOO_DEEP.match(done.stdout)
     assert done.returncode == 0
 
 
@@ -388,7 +392,7 @@ def test_brackets_without_end_do_not_kill_the_interpreter() -> None:
 def test_any_nesting_has_a_limit(opening: str) -> None:
     found = mistakes(opening * 50_000)
     assert len(found) == 1
-    assert "nested deeper than 100 levels" in found[0]
+    assert TOO_DEEP.match(found[0])
 
 
 def test_aliases_that_would_fill_the_memory() -> None:

@@ -1,5 +1,5 @@
 # Prepares a home directory in which `ansible-test --venv` works without fetching anything but packages.
-# tools/sanity calls it: sanity_home.py HOME.
+# tools/ansible-test calls it: ansible_test_home.py HOME.
 """ansible-test downloads get-pip from a host that a closed network does not reach, and hands its children neither
 PIP_* variables nor the real home's pip settings. A stand-in for get-pip, in its cache, uses the pip that Python
 itself carries; and the pip settings in force are written where a pip with this home finds them.
