@@ -61,7 +61,7 @@ class Bench:
         folder = self.create(text, **keywords)
         return self.drive(folder), self.events(folder)
 
-    def events(self, folder: RunFolder, kind: type | None = None) -> list[Any]:
+    def events(self, folder: RunFolder, kind: type | tuple[type, ...] | None = None) -> list[Any]:
         """What is in the run's journal, of one kind or all."""
         found = [record.event for record in read(folder.journal)]
         return found if kind is None else [event for event in found if isinstance(event, kind)]

@@ -9,11 +9,13 @@ import ipaddress
 import logging
 import os
 import resource
+import signal
 import socket
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -149,6 +151,7 @@ def serve(
     settings = _settings(transport, sockets, public_url, metrics_from)
     _raise_file_limit()
     server = _server(settings, for_new_run(config), workers, traces)
+    stopping = _stopped_by_signals()
     try:
         server.scheduler.start()
         threading.Thread(target=_settle, args=(server,), name="changerail-settle", daemon=True).start()
@@ -157,7 +160,8 @@ def serve(
             scheme = "https" if transport.tls else "http"
             _LOG.info("serving %s on %s://%s", server.state.path, scheme, listening.where(made))
         listening.tell_systemd(os.environ, "READY=1\nSTATUS=taking up runs")
-        web.run(sockets=sockets)
+        if not stopping.is_set():
+            web.run(sockets=sockets)
     finally:
         listening.tell_systemd(os.environ, "STOPPING=1")
         server.scheduler.stop()
@@ -166,6 +170,20 @@ def serve(
             Path(transport.place.path).unlink(missing_ok=True)
     _LOG.info("stopped; what was not finished goes on at the next start")
     return 0
+
+
+def _stopped_by_signals() -> threading.Event:
+    """Set by the first signal to stop; the second ends the process at once, which loses nothing either. While it serves, uvicorn hears them first."""
+    stopping = threading.Event()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if stopping.is_set():
+            os._exit(128 + number)
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handle)
+    return stopping
 
 
 def _need_extra(extra: str, *modules: str) -> None:
