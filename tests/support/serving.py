@@ -86,10 +86,10 @@ class Serving:
 
     def _listens(self) -> str:
         assert self.process is not None
-        found = re.search(r"serving \S+ on (\S+)", self.log)
+        found = re.search(r"serving \S+ on ([^\s\"]+)", self.log)
         if found is None and self.process.poll() is not None:
             raise RuntimeError(f"the server ended with {self.process.returncode}: {self.log}")
-        return found[1].rstrip('",') if found else ""
+        return found[1] if found else ""
 
 
 def fetch(url: str, headers: Mapping[str, str] | None = None) -> tuple[int, str]:

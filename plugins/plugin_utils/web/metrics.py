@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter as Count
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import events as e
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.meter import Called, Meter
@@ -23,8 +23,6 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.sched
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
-
-    from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.scheduler import Scheduler
 
 AGES = ((3600.0, "1h"), (14400.0, "4h"), (86400.0, "1d"), (259200.0, "3d"), (604800.0, "7d"))
 """Ages in seconds and what they are called; what is older is "older"."""
@@ -37,6 +35,15 @@ _LAGS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60, 300, 3600)
 _STEPS = (0.1, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400, 259200, 604800)
 _MOST_STEPS = 100_000
 """Steps under way whose beginning is remembered; of more the time is not measured."""
+
+
+class Runs(Protocol):
+    """How runs stand; the scheduler tells."""
+
+    def rows(self) -> Sequence[Row]: ...
+
+    @property
+    def load(self) -> Load: ...
 
 
 class Metrics(Meter):
@@ -85,9 +92,9 @@ class Metrics(Meter):
         self._lock = threading.Lock()
         self._begun: dict[tuple[str, str], tuple[float, str]] = {}
 
-    def attach(self, scheduler: Scheduler) -> None:
-        """Show how the runs of ``scheduler`` stand too."""
-        self._registry.register(_Standing(scheduler))
+    def attach(self, runs: Runs) -> None:
+        """Show how the runs stand too."""
+        self._registry.register(_Standing(runs))
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """All metrics in the form the ``Accept`` header asks for, and its content type."""
@@ -144,17 +151,17 @@ class Metrics(Meter):
 class _Standing:
     """How the runs stand, counted when it is asked for."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
+    def __init__(self, runs: Runs) -> None:
+        self._all = runs
 
     def collect(self) -> Iterator[Metric]:
-        now, rows = time.time(), self._scheduler.rows()
+        now, rows = time.time(), self._all.rows()
         yield from _runs(rows)
         waits = [wait for row in rows if not row.over for wait in row.waits]
         yield from _aged("changerail_waits", "What runs wait for.", ("kind",), [((w.kind,), w) for w in waits], now)
         asked = [((group, w.kind), w) for w in waits if w.kind != WAIT for group in _asked(w)]
         yield from _aged("changerail_questions", "Questions that wait for people.", ("group", "kind"), asked, now)
-        yield from _load(self._scheduler.load)
+        yield from _load(self._all.load)
 
 
 def _asked(wait: RowWait) -> Sequence[str]:

@@ -151,17 +151,16 @@ def serve(
     settings = _settings(transport, sockets, public_url, metrics_from)
     _raise_file_limit()
     server = _server(settings, for_new_run(config), workers, traces)
-    stopping = _stopped_by_signals()
+    web = _web(server, transport)
+    _stopped_by_signals(web)
+    server.scheduler.start()
     try:
-        server.scheduler.start()
-        threading.Thread(target=_settle, args=(server,), name="changerail-settle", daemon=True).start()
-        web = _web(server, transport)
         for made in sockets:
             scheme = "https" if transport.tls else "http"
             _LOG.info("serving %s on %s://%s", server.state.path, scheme, listening.where(made))
         listening.tell_systemd(os.environ, "READY=1\nSTATUS=taking up runs")
-        if not stopping.is_set():
-            web.run(sockets=sockets)
+        threading.Thread(target=_settle, args=(server,), name="changerail-settle", daemon=True).start()
+        web.run(sockets=sockets)
     finally:
         listening.tell_systemd(os.environ, "STOPPING=1")
         server.scheduler.stop()
@@ -172,18 +171,21 @@ def serve(
     return 0
 
 
-def _stopped_by_signals() -> threading.Event:
-    """Set by the first signal to stop; the second ends the process at once, which loses nothing either. While it serves, uvicorn hears them first."""
+def _stopped_by_signals(web: uvicorn.Server) -> None:
+    """The first signal stops the server in an orderly way, the second ends the process at once; neither loses anything.
+
+    While it serves, uvicorn hears signals first; one that comes before that makes it stop as soon as it has begun.
+    """
     stopping = threading.Event()
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stopping.is_set():
             os._exit(128 + number)
         stopping.set()
+        web.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handle)
-    return stopping
 
 
 def _need_extra(extra: str, *modules: str) -> None:
