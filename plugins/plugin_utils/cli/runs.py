@@ -24,6 +24,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder i
     StateFolder,
     storage_error,
 )
+from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling import entry
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import RunSummary, summary, unattended
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Workflow
 
@@ -82,7 +83,10 @@ def history(folder: RunFolder) -> History:
 
 
 def current(folder: RunFolder) -> RunSummary:
-    """How the run stands, as the history and the lock tell it. Raises like ``history``."""
+    """How the run stands, as the history and the lock tell it, or what was kept of them. Raises like ``history``."""
+    kept = entry.read_summary(folder)
+    if kept is not None and not kept.engine:
+        return kept
     seen = summary(record.event for record in read(folder.journal))
     return seen if holder(folder) else unattended(seen)
 

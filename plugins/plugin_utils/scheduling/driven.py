@@ -114,8 +114,8 @@ class Driven:
         reason = "finished" if over else "waiting" if waits else "interrupted"
         if over:
             recorded_vars.forget(self._folder)
-        # With the preface still there nothing was recorded since it was taken up.
-        if self._loop.preface is None and self._summary.current.engine:
+        # Nothing was recorded since an engine said that it put the run down: then that still holds.
+        if self._summary.current.engine:
             self._loop.record(EngineStopped(self._clock.now(), reason))
             self._loop.commit()
         if over or waits:
