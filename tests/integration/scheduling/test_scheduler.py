@@ -13,12 +13,15 @@ import pytest
 from support.calls import eventually
 from support.runs import Bench
 
-from ansible_collections.netops.changerail.plugins.module_utils.errors import RunError
+from ansible_collections.netops.changerail.plugins.module_utils.errors import RunError, StorageError
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import current
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import events as e
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import Surround
-from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file import holder
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file import FileJournal, holder
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling import entry
+from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling import scheduler as scheduler_module
+from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.driven import Driven
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.scheduler import Scheduler
 
 ME = getpass.getuser()
@@ -234,3 +237,124 @@ def test_no_row_is_shown_of_a_folder_that_is_no_run(bench):
     RunFolder(bench.state.runs / "empty").path.mkdir(parents=True)
     with serving(bench) as scheduler:
         assert scheduler.rows() == []
+
+
+def test_a_full_disk_puts_the_run_aside_and_it_goes_on_when_there_is_space(bench, monkeypatch):
+    monkeypatch.setattr(scheduler_module, "_TROUBLE_WAIT", 0.1)
+    folder, other = bench.create(ASKING), bench.create(ASKING, run="other")
+    with serving(bench) as scheduler:
+        for run in (folder.run, "other"):
+            until(scheduler, run, "waiting")
+        eventually(lambda: parked(scheduler), PATIENCE)
+        full = threading.Event()
+        full.set()
+        append = FileJournal.append
+
+        def refuse(self, events):
+            if full.is_set() and self._path == folder.journal:
+                raise StorageError("no space left on device")
+            return append(self, events)
+
+        monkeypatch.setattr(FileJournal, "append", refuse)
+        bench.answer(folder, "approve")
+        eventually(lambda: "no space" in scheduler.row(folder.run).problem, PATIENCE)
+        assert scheduler.load.left_alone == 1
+        bench.answer(other, "approve")
+        until(scheduler, "other", "succeeded")
+        full.clear()
+        until(scheduler, folder.run, "succeeded")
+        assert scheduler.row(folder.run).problem == ""
+    assert sorted(bench.log()) == ["start other/after/1", "start run-1/after/1"]
+
+
+def test_a_run_that_floods_the_workers_leaves_half_of_them_to_others(bench):
+    many = "\n".join(f'      - {{example.world.stuck: {{world: "{{{{ world }}}}"}}, name: s{n}}}' for n in range(20))
+    flood = bench.create(f"name: flood\nsteps:\n  - parallel:\n{many}\n", run="flood")
+    with serving(bench, workers=4) as scheduler:
+        eventually(lambda: scheduler.load.workers_busy == 2, PATIENCE)
+        assert scheduler.load.jobs_waiting > 0
+        folder = bench.create(WAITING.replace("until: file, long: true", "result: {}"))
+        scheduler.take_up(folder.run)
+        until(scheduler, folder.run, "succeeded")
+        assert scheduler.load.workers_busy == 2
+        (bench.world / "go").touch()
+        until(scheduler, flood.run, "succeeded")
+
+
+def test_a_defect_in_one_run_is_its_own(bench, monkeypatch):
+    monkeypatch.setattr(scheduler_module, "_TROUBLE_WAIT", 0.1)
+    bad, good = bench.create(ASKING, run="bad"), bench.create(ASKING, run="good")
+    broken = threading.Event()
+    broken.set()
+    begin = Driven.begin
+
+    def fail(self):
+        if broken.is_set() and self._folder.run == "bad":
+            raise ZeroDivisionError("planted")
+        begin(self)
+
+    monkeypatch.setattr(Driven, "begin", fail)
+    with serving(bench) as scheduler:
+        until(scheduler, "good", "waiting")
+        eventually(lambda: "defect: ZeroDivisionError" in scheduler.row("bad").problem, PATIENCE)
+        bench.answer(good, "approve")
+        until(scheduler, "good", "succeeded")
+        broken.clear()
+        until(scheduler, "bad", "waiting")
+        assert scheduler.row("bad").problem == ""
+    assert holder(bad) is None
+
+
+def test_a_hook_makes_it_look_at_once(bench):
+    folder = bench.create(
+        'name: slow\nsteps:\n  - {id: file, dependency: {file: {path: "{{ world }}/there"}, until: exists, interval: 1h}}\n'
+    )
+    with serving(bench) as scheduler:
+        until(scheduler, folder.run, "waiting")
+        eventually(lambda: parked(scheduler), PATIENCE)
+        (bench.world / "there").touch()
+        scheduler.wake(folder.run, "file")
+        until(scheduler, folder.run, "succeeded")
+
+
+def test_what_another_process_left_is_found_without_a_word(bench):
+    with serving(bench) as scheduler:
+        folder = bench.create(ASKING)
+        scheduler._look_around()
+        until(scheduler, folder.run, "waiting")
+        eventually(lambda: parked(scheduler), PATIENCE)
+        # Somebody who knows no FIFO lays the answer into the inbox.
+        folder.state.wake.rename(bench.folder / "away")
+        bench.answer(folder, "approve")
+        assert state(scheduler, folder.run) == "waiting"
+        (bench.folder / "away").rename(folder.state.wake)
+        scheduler._look_around()
+        until(scheduler, folder.run, "succeeded")
+
+
+def test_lists_say_the_same_with_and_without_what_was_kept(bench):
+    folders = [bench.create(ASKING, run=f"run-{n}") for n in range(2)]
+    with serving(bench) as scheduler:
+        for folder in folders:
+            until(scheduler, folder.run, "waiting")
+        bench.answer(folders[0], "approve")
+        until(scheduler, "run-0", "succeeded")
+        eventually(lambda: parked(scheduler), PATIENCE)
+    kept = [current(folder) for folder in folders]
+    assert all(entry.read_summary(folder) == seen for folder, seen in zip(folders, kept, strict=True))
+    for folder in folders:
+        folder.entry.unlink()
+    assert [current(folder) for folder in folders] == kept
+
+
+def test_an_engine_that_was_killed_is_shown_as_waiting_once_it_was_looked_after(bench):
+    folder = bench.create(WAITING)
+    ending, _stop = bench.background(folder, until_waiting=True)
+    assert ending.result(PATIENCE).status == "waiting"
+    lines = folder.journal.read_bytes().splitlines(keepends=True)
+    assert b"engine_stopped" in lines[-1]
+    folder.journal.write_bytes(b"".join(lines[:-1]))
+    with serving(bench) as scheduler:
+        until(scheduler, folder.run, "waiting")
+        assert scheduler.row(folder.run).engine == ""
+    assert current(folder).state == "waiting"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -124,3 +125,16 @@ def test_a_line_of_text_does_nothing_in_a_terminal(logged):
     event = e.StepFinished(75.0, "one", 1, "failed", "a\x1b[2Jb", False, {})
     logs.log_record("run-1", Record(7, event, "", 0))
     assert "\x1b" not in logged.getvalue() and "run=run-1 step=one" in logged.getvalue()
+
+
+def test_every_metric_of_ours_is_documented():
+    metrics = Metrics()
+    metrics.attach(Standing([]))
+    text = metrics.exposition("text/plain")[0].decode()
+    names = {family.name for family in text_string_to_metric_families(text) if family.name.startswith("changerail_")}
+    docs = (Path(__file__).resolve().parents[3] / "docs" / "serve.md").read_text(encoding="utf-8")
+    told = docs.replace("`…_oldest_seconds{kind}`", "`changerail_waits_oldest_seconds`").replace(
+        "`…_oldest_seconds{group,kind}`", "`changerail_questions_oldest_seconds`"
+    )
+    unsaid = {name for name in names if f"`{name}" not in told}
+    assert {name for name in unsaid if not name.endswith("_created")} == set()
