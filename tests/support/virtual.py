@@ -76,6 +76,7 @@ class Run:
 
     def __init__(self, bench: Bench, text: str, behind: float = 0.0, project: Project | None = None) -> None:
         self.project = project or Project()
+        self.link: Callable[[str, str], str] = lambda run, path: ""
         self.clock = Virtual(behind)
         self.seen: list[tuple[float, e.Event]] = []
         self.bench = bench
@@ -83,7 +84,7 @@ class Run:
 
     def drive(self, script: Callable[[Hand], None]) -> Ending:
         hand = Hand(self.clock, self.folder, lambda: script(hand))
-        around = Surround(self.project, environment={}, clock=self.clock, observer=self._observe)
+        around = Surround(self.project, environment={}, clock=self.clock, observer=self._observe, link=self.link)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(engine_run, "Loop", hand.loop)
             return drive(self.folder, around, stop=hand)

@@ -6,21 +6,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.arguments import validated
 from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError
-from ansible_collections.netops.changerail.plugins.module_utils.operation import Call, Failed, find
+from ansible_collections.netops.changerail.plugins.module_utils.operation import Call, Context, Failed, find
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import Leaf
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.prepare import Surroundings
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import Level
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import ASKED, Level
 
 _LOG = logging.getLogger("changerail")
 
 
 class Teller:
-    """Sends the message of an escalation level; that it was due is in the journal, that it failed goes to the log."""
+    """Sends the messages of an escalation level; that it was due is in the journal, that one failed goes to the log.
+
+    A message says what is asked and how to answer, with the address of the question where a server has one. It holds nothing of a diff or an artifact:
+    channels reach people who may not see those, and the page behind the address shows them to those who may.
+    """
 
     def __init__(self, loop: Loop, surroundings: Surroundings) -> None:
         self._loop = loop
@@ -30,26 +35,53 @@ class Teller:
         """Notify the people, groups and channels of ``level`` that the leaf's question waits."""
         if leaf.question is None:
             return
-        run = self._around.folder.run
-        options = {
-            "to": list(level.to),
-            "title": f"{run}: {leaf.question['title']}",
-            "message": f"{leaf.message}\nNobody has answered yet. To answer: changerail answer {run} {leaf.path} {'|'.join(leaf.question['choices'])}",
-        }
+        message = {"title": f"{self._around.folder.run}: {leaf.question['title']}", "message": self._text(leaf)}
         path = f"{leaf.path}#escalation-{number}"
         context = self._around.context(path, leaf.attempt, self._around.folder.step(path, leaf.attempt))
+        names = told(level, leaf.question, self._around.settings)
 
         def job() -> Callable[[], None]:
-            try:
-                operation = find("operations", "notify")
-                outcome = operation.start(Call(validated(operation, options), context))
-                problem = outcome.message if isinstance(outcome, Failed) else ""
-            except ChangerailError as error:
-                problem = str(error)
-            return lambda: self._told(leaf.path, number, problem)
+            # One by one: that somebody cannot be reached keeps nobody else from hearing of it.
+            problems = [problem for name in names if (problem := _told({**message, "to": [name]}, context))]
+            return lambda: self._report(leaf.path, number, problems)
 
         self._loop.work(job)
 
-    def _told(self, path: str, number: int, problem: str) -> None:
-        if problem:
+    def _text(self, leaf: Leaf) -> str:
+        question, run = leaf.question or {}, self._around.folder.run
+        address = self._around.link(leaf.path)
+        lines = [
+            leaf.message,
+            "Nobody has answered yet." if leaf.told > 1 or question.get("kind") == "intervention" else "",
+            f"To answer: {address}" if address else "",
+            f"{'Or' if address else 'To answer'}: changerail answer {run} {leaf.path} {'|'.join(question.get('choices', ()))}",
+        ]
+        return "\n".join(filter(None, lines))
+
+    def _report(self, path: str, number: int, problems: Sequence[str]) -> None:
+        for problem in problems:
             _LOG.warning("%s: escalation level %d could not be told: %s", path, number, problem)
+
+
+def told(level: Level, question: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
+    """Whom ``level`` means: each name once, and in the place of ``asked`` the people who may answer the question and have not barred themselves."""
+    names: dict[str, None] = {}
+    groups: Mapping[str, Sequence[str]] = settings.get("groups") or {}
+    for name in level.to:
+        if name != ASKED:
+            names[name] = None
+            continue
+        people = [person for group in question.get("groups") or () for person in groups.get(group, ())]
+        barred = question.get("requester") if question.get("four_eyes") else None
+        names |= {person: None for person in (*people, *(question.get("people") or ())) if person != barred}
+    return list(names)
+
+
+def _told(options: Mapping[str, Any], context: Context) -> str:
+    """Send one message; what went wrong, or ""."""
+    try:
+        operation = find("operations", "notify")
+        outcome = operation.start(Call(validated(operation, options), context))
+        return outcome.message if isinstance(outcome, Failed) else ""
+    except ChangerailError as error:
+        return str(error)

@@ -51,6 +51,7 @@ class Surroundings:
     """What every operation of a run is given beside its options; the same for all steps.
 
     ``options`` are those of ``RunStarted``; ``connections`` and ``settings`` as ``Context`` has them; ``evidence`` collects the run's evidence.
+    ``link`` gives the address of a step's page, "" without a server.
     ``clock`` is the wall clock, by which points in time are judged; ``steady`` is for lengths of time: it does not jump while this engine runs.
     """
 
@@ -66,6 +67,7 @@ class Surroundings:
     steady: Callable[[], float]
     evidence: Callable[[], Sequence[Artifact]]
     observe_step: Callable[[str, str], Mapping[str, Any] | None]
+    link: Callable[[str], str] = lambda path: ""
 
     @property
     def check(self) -> bool:

@@ -74,6 +74,7 @@ class Surround:
 
     ``observer`` is called with every new record, in the engine's thread. ``evidence`` collects the run's evidence as files.
     ``environment`` stands for ``os.environ``; ``meter`` is told how long things take.
+    ``link`` gives the address of a run's step for people, "" without a server.
     """
 
     project: Project = field(default_factory=Project)
@@ -82,6 +83,7 @@ class Surround:
     evidence: Callable[[RunFolder], Sequence[Artifact]] = lambda folder: ()
     clock: Clock = field(default_factory=Clock)
     meter: Meter = NOTHING
+    link: Callable[[str, str], str] = lambda run, path: ""
 
 
 def create(
@@ -294,6 +296,7 @@ def engine_of(loop: Loop, folder: RunFolder, workflow: Workflow, around: Surroun
         steady=around.clock.steady(),
         evidence=lambda: around.evidence(folder),
         observe_step=lambda run, step: observe_step(state, run, step),
+        link=lambda path: around.link(folder.run, path),
     )
     preparer = Preparer(templating, surroundings, masker)
     teller = Teller(loop, surroundings)

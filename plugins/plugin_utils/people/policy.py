@@ -32,9 +32,16 @@ class Offered:
     who: Who
 
 
+ASKED = "asked"
+"""In an escalation level: those who may answer."""
+
+
 @dataclass(frozen=True)
 class Level:
-    """Who is told (``to``: people, groups or channels) when nobody has answered ``after`` seconds after the level before."""
+    """Who is told (``to``: people, groups or channels, ``asked`` for those who may answer) when nobody has answered so long.
+
+    ``after`` is in seconds and counts from the level before.
+    """
 
     after: float
     to: tuple[str, ...]

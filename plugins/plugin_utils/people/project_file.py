@@ -17,7 +17,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.durations import
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.module_utils.question import ASSURANCES
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People, Person, plain
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import Level
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import ASKED, Level
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project, Reference
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.trusted import distrust, read_trusted
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.document import (
@@ -123,7 +123,7 @@ class _Reader:
             notify=notify,
             calendars={name: self._place(node) for name, node in self._named(sections.get("calendars"), "calendars")},
             defaults=self._defaults(sections.get("defaults")),
-            escalation=self._escalation(sections.get("escalation"), {*people, *groups, *channels}),
+            escalation=self._escalation(sections.get("escalation"), {*people, *groups, *channels, ASKED}),
             allowed_signers=self._path.parent / Path(self._text(signers)).expanduser() if signers else None,
         )
 
@@ -222,7 +222,10 @@ class _Reader:
             for text, at in told:
                 if plain(text) not in known:
                     self._mistakes.add(
-                        at, f"{shown(text)} is nobody to tell", "a person, a group or a channel", nearest(text, known)
+                        at,
+                        f"{shown(text)} is nobody to tell",
+                        f"a person, a group, a channel, or {ASKED} for those who may answer",
+                        nearest(text, known),
                     )
             after = self._checked(parts["after"], partial(seconds, self._text(parts["after"])))
             levels.append(Level(after, tuple(plain(text) for text, _at in told)))

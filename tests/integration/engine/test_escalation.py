@@ -10,6 +10,8 @@ from support.servers import Answer, web
 from support.virtual import Hand, Run
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import events as e
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People, Person
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import ASKED, Level
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import status
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load_sources
@@ -92,3 +94,45 @@ def test_the_status_shows_the_attempt_and_the_next_try(tmp_path):
     failed = next(event for event in events if isinstance(event, e.StepFinished))
     assert (step.attempt, step.attempts) == (1, 3)
     assert step.next_try == pytest.approx(failed.at + 60.0)
+
+
+ASKING = """
+name: a change
+steps:
+  - id: ask
+    approval: {groups: [netsec], people: [dora], four_eyes: true, message: "look at it"}
+"""
+
+
+def test_those_who_are_asked_hear_of_it_are_reminded_and_then_others_with_the_address(tmp_path):
+    """Groups are told person by person; who cannot be reached keeps nobody else from hearing; the requester hears of nothing they may not answer."""
+    with web() as server:
+        host = server.url.removeprefix("http://")
+        names = ("ann", "dora", "oncall")
+        server.answers = {f"/{name}": Answer(200, {}) for name in names}
+        people = {
+            name: Person(name, groups=frozenset({"netsec"} - ({"netsec"} if name == "dora" else set())))
+            for name in ("ann", "bob", "dora", "the requester")
+        }
+        project = Project(
+            people=People(people),
+            groups={"netsec": ["ann", "bob", "the requester"]},
+            notify={name: [f"json://{host}/{name}"] for name in ("ann", "dora", "the requester")},
+            channels={"oncall": [f"json://{host}/oncall"]},
+            escalation=(Level(0, (ASKED,)), Level(30 * MINUTE, (ASKED,)), Level(60 * MINUTE, ("oncall",))),
+        )
+        run = Run(Bench(tmp_path), ASKING, project=project)
+        run.link = lambda run_id, path: f"https://changes.example.net/runs/{run_id}#{path}"
+
+        def script(hand: Hand) -> None:
+            asked = run.moment(lambda event: isinstance(event, e.StepWaiting))
+            if asked is not None and run.clock.monotonic() >= asked + 100 * MINUTE:
+                hand.set()
+
+        run.drive(script)
+    # Level by level: ann and dora, ann and dora again, on-call. Of bob nobody knows an address.
+    assert [request.path for request in server.asked] == ["/ann", "/dora", "/ann", "/dora", "/oncall"]
+    texts = [json.loads(request.body)["message"] for request in server.asked]
+    assert all("To answer: https://changes.example.net/runs/run-1#ask" in text for text in texts)
+    assert all("changerail answer run-1 ask approve|deny" in text for text in texts)
+    assert ["Nobody has answered yet" in text for text in texts] == [False, False, True, True, True]

@@ -14,6 +14,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -247,11 +248,14 @@ def _network(option: str, text: str, words: Sequence[str]) -> None:
 def _server(settings: Settings, project: Project, workers: int, traces: bool) -> Server:
     from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import Surround
     from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.scheduler import Scheduler
+    from ansible_collections.netops.changerail.plugins.plugin_utils.web import links
     from ansible_collections.netops.changerail.plugins.plugin_utils.web.observers import Observers
     from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
 
     observers = Observers(traces)
-    around = Surround(project=project, evidence=evidence_of, meter=observers)
+    around = Surround(
+        project=project, evidence=evidence_of, meter=observers, link=partial(links.public, settings.public_url)
+    )
     scheduler = Scheduler(state_folder(), around, workers=workers, observer=observers.record)
     observers.attach(scheduler)
     return Server(state_folder(), scheduler, around, observers, settings, project.path)
