@@ -218,7 +218,7 @@ def test_every_mistake_is_reported_at_once_with_its_place_and_a_suggestion(tmp_p
         ("15:14", "assurance 'sinned'", "did you mean 'signed'?"),
         ("16:3", "'quorum'", "deadline, assurance"),
         ("18:13", "'later' is no duration", "15m"),
-        ("18:24", "'onkall' is nobody to tell", "a person, a group or a channel"),
+        ("18:24", "'onkall' is nobody to tell", "a person, a group, a channel, or asked for those who may answer"),
         ("19:5", "lacks a part", "after"),
         ("20:12", "calendars is a list", "a mapping"),
         ("21:25", "OS user nl12 is", "the login of a program"),
