@@ -15,6 +15,8 @@ IN_PLACE = ROOT.parts[-3:] == ("ansible_collections", "netops", "changerail")
 COLLECTIONS = ROOT.parents[2] if IN_PLACE else ROOT / "build" / "dev"
 if IN_PLACE:
     sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "collections")]
+# A worker of xdist gets pytest's paths twice, and Ansible's finder takes no package that lies at two places.
+sys.path[:] = dict.fromkeys(sys.path)
 COUNTED = ("property cases", "boundaries died at")
 """What tests count (``record_property``) and is summed up at the end."""
 
