@@ -61,13 +61,19 @@ def playbook_environment(base: Mapping[str, str], folder: Path) -> dict[str, str
     )
     enabled = settings.of("ANSIBLE_CALLBACKS_ENABLED", "callbacks_enabled", ",", ())
     # Setting a variable hides the same setting in ansible.cfg, so that one is repeated here.
-    environment["ANSIBLE_CALLBACK_PLUGINS"] = ":".join([str(CALLBACKS), *map(settings.path, paths)])
+    folders = [path for path in map(settings.path, paths) if not _of_an_outer_runner(path)]
+    environment["ANSIBLE_CALLBACK_PLUGINS"] = ":".join([str(CALLBACKS), *folders])
     environment["ANSIBLE_CALLBACKS_ENABLED"] = ",".join(
         [CALLBACK, *(name for name in enabled if name != f"netops.changerail.{CALLBACK}")]
     )
     # The output goes to a file.
     environment["ANSIBLE_FORCE_COLOR"] = "false"
     return environment
+
+
+def _of_an_outer_runner(folder: str) -> bool:
+    """Whether the folder holds ansible-runner's display. Ansible imports whatever lies there, and that display writes into the outer run's files."""
+    return os.path.exists(os.path.join(folder, f"{_RUNNER_DISPLAY}.py"))
 
 
 class _Settings:

@@ -33,6 +33,11 @@ def parse(arguments: Iterable[str]) -> dict[str, Any]:
     return variables
 
 
+def parse_text(text: str, name: str) -> dict[str, Any]:
+    """The variables of a YAML or JSON mapping that errors call ``name``. Raises CheckError."""
+    return dict(_from_text(text, name, Mistakes()))
+
+
 def _variables(argument: str) -> Mapping[str, Any]:
     if argument.startswith("@"):
         return _from_file(argument[1:])

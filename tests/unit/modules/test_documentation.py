@@ -17,7 +17,9 @@ from ansible_collections.netops.changerail.plugins.module_utils.operation import
 ROOT = Path(__file__).resolve().parents[3]
 PLUGINS = "ansible_collections.netops.changerail.plugins"
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
-OPERATIONS = [name for name in MODULES if not name.endswith("_info")]
+ACTIONS = [name for name in MODULES if (ROOT / "plugins" / "action" / f"{name}.py").exists()]
+"""What is done on the controller has no operation behind it; its options are those of the action."""
+OPERATIONS = [name for name in MODULES if not name.endswith("_info") and name not in ACTIONS]
 OURS = "netops.changerail."
 OF_THE_DOOR = {**door.CONNECTIONS, **door.KEY, **door.WAITING}
 COMPARED = {"type": "str", "default": None, "choices": None, "required": False, "elements": None, "aliases": []}
@@ -62,6 +64,12 @@ def test_the_options_of_a_module_are_those_of_its_operation(name: str) -> None:
     assert list(differences(documented, declared)) == []
 
 
+@pytest.mark.parametrize("name", ACTIONS)
+def test_the_options_of_an_action_are_those_of_its_page(name: str) -> None:
+    declared = importlib.import_module(f"{PLUGINS}.action.{name}").SPEC
+    assert list(differences(page(name)["options"], declared)) == []
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_task_of_a_playbook_can_be_a_step(name: str) -> None:
     """Where a module's option has another name than the operation's, the operation knows it as an alias."""
@@ -92,7 +100,8 @@ def test_the_page_is_complete(name: str) -> None:
     document = page(name)
     assert document["module"] == name
     assert all(descriptions(document["options"]))
-    assert set(document["attributes"]) == {"check_mode", "diff_mode", "idempotent"}
+    own = {"action"} if name in ACTIONS else set()
+    assert set(document["attributes"]) == {"check_mode", "diff_mode", "idempotent"} | own
     assert document["seealso"]
 
 

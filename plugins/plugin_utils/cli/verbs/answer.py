@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, RunError
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.files import write_diff
@@ -75,14 +75,30 @@ def answer(run: str, words: Sequence[str], message: str | None, person: str, sig
         choice, message = _asked_interactively(question, message)
     if signing_key is not None and not person:
         person = who_types(of_run(past)).person
-    item = answer_item(
-        past.folder.run, question.path, question.question.id, choice, message or "", person, time.time(), signing_key
-    )
+    return _say(past, question, choice, _sent(past, question, choice, message or "", person, signing_key))
+
+
+def answered(past: History, words: Sequence[str], comment: str, person: str) -> dict[str, Any]:
+    """Send an answer for a playbook; ``words`` are as on the command line, with a choice.
+
+    Returns the ``step`` it answers, why it is ``refused`` ("" when it is not), and ``counted``, which is False as long as the engine that
+    drives the run has not said so. Raises AuthorError.
+    """
+    question, choice = _chosen(open_questions(past.events), words, past.folder.run)
+    if choice is None:
+        raise AuthorError(f"{question.path}: expected one of {', '.join(question.question.choices)}, got {words[-1]!r}")
+    event = _sent(past, question, choice, comment, person, None).event
+    reason = event.reason if isinstance(event, AnswerRefused) else ""
+    return {"step": question.path, "counted": isinstance(event, Answered), "refused": reason}
+
+
+def _sent(past: History, question: OpenQuestion, choice: str, comment: str, person: str, key: Path | None) -> Sent:
+    item = answer_item(past.folder.run, question.path, question.question.id, choice, comment, person, time.time(), key)
 
     def became(event: Event) -> bool:
         return isinstance(event, (Answered, AnswerRefused)) and event.answer == item["id"]
 
-    return _say(past, question, choice, send(past, item, became))
+    return send(past, item, became)
 
 
 def _chosen(questions: Sequence[OpenQuestion], words: Sequence[str], run: str) -> tuple[OpenQuestion, str | None]:

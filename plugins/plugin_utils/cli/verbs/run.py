@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,11 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options impo
     extra_vars_option,
     until_waiting_option,
 )
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.project import for_new_run, who_types
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.project import for_new_run
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import history, state_folder
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import out, styled
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import create
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import login
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.extra_vars import parse
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load
@@ -51,6 +53,12 @@ def command() -> click.Command:
             click.Option(
                 ["--run-id"], metavar="ID", help="The run's id; default: made of the workflow's name and the day."
             ),
+            click.Option(
+                ["--as", "person"],
+                default="",
+                metavar="NAME",
+                help="Who requests the change, where it is not your login's person.",
+            ),
             until_waiting_option(),
             click.Option(
                 ["--vault-password-file", "vault_password_files"],
@@ -71,6 +79,7 @@ def run(
     limit: str | None,
     check: bool,
     run_id: str | None,
+    person: str,
     until_waiting: bool,
     vault_password_files: Sequence[str],
     config: str | None,
@@ -89,7 +98,7 @@ def run(
         state=state_folder(),
         variables=variables,
         options={name: value for name, value in options.items() if value},
-        requester=_requester(project),
+        requester=_requester(project, person),
         project=project,
         run=run_id,
     )
@@ -106,6 +115,6 @@ def _place(inventory: str) -> str:
     return inventory if "," in inventory else str(Path(inventory).absolute())
 
 
-def _requester(project: Project) -> Mapping[str, Any]:
-    who = who_types(project)
+def _requester(project: Project, person: str) -> Mapping[str, Any]:
+    who = project.people.claimed(person, login(os.getuid()))
     return {"name": who.person, "assurance": who.assurance, "os_user": who.os_user}

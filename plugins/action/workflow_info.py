@@ -1,0 +1,51 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action ``workflow_info``: how runs stand, read on the controller; Ansible runs it.
+
+Its documentation is that of the module of the same name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError
+
+SPEC: Mapping[str, Mapping[str, Any]] = {"run_id": {"type": "str"}, "finished": {"type": "bool"}}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say what its types are
+    """See the module of this name."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        _checked, args = self.validate_argument_spec(
+            argument_spec={name: dict(option) for name, option in SPEC.items()}
+        )
+        try:
+            from ansible_collections.netops.changerail.plugins.plugin_utils.cli import from_playbook
+            from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import find, summaries
+
+            if args["run_id"]:
+                return {"changed": False, "runs": [from_playbook.described(find(args["run_id"]))], "unreadable": []}
+            runs, unreadable = [], []
+            for folder, seen in summaries():
+                if isinstance(seen, ChangerailError):
+                    unreadable.append({"run": folder.run, "message": str(seen)})
+                elif args["finished"] in (None, seen.over):
+                    runs.append(from_playbook.brief(seen))
+        except ModuleNotFoundError as error:
+            raise AnsibleActionFail(
+                f"workflow_info: the Python library {error.name} is missing on the controller; install changerail's requirements there"
+            ) from None
+        except ChangerailError as error:
+            raise AnsibleActionFail(f"workflow_info: {error}") from None
+        return {"changed": False, "runs": runs, "unreadable": unreadable}

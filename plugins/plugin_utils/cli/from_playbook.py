@@ -1,0 +1,156 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs as playbooks see them: driven by the command line in a process of its own, and read here. Only the action plugins call it.
+
+A process of its own, because Ansible's worker has its signals, its settings and its state, and the engine has its own.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.netops.changerail.plugins.module_utils.errors import UnknownRun
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import History, current, history, state_folder
+from ansible_collections.netops.changerail.plugins.plugin_utils.core import decide
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import RunSummary
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.words import asked
+
+_OUR_ROOT = str(Path(__file__).parents[6])
+# Last, since anything may lie beside collections; and once, since Ansible's own loader allows no collection to be found twice.
+_PROGRAM = f"import sys; sys.path += {{sys.argv.pop(1)}} - set(sys.path); from {__package__}.main import main; sys.exit(main())"
+_TIME_TO_STOP = 60.0
+"""Seconds the engine has to put a run down before it is killed; nothing is lost by that."""
+
+
+@dataclass(frozen=True)
+class Driven:
+    """How the command ended: its exit code, and what it said on standard output and standard error."""
+
+    code: int
+    output: str
+    complaint: str
+    timed_out: bool = False
+
+
+def command(
+    arguments: Sequence[str],
+    timeout: float | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Driven:
+    """Run ``changerail`` with ``arguments``. Each line of its output goes to ``say`` as it comes.
+
+    After ``timeout`` seconds it is asked to put the run down, which leaves it resumable.
+    """
+    # What it complains about goes to a file: a second pipe could fill up while the first is read.
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaint:
+        process = subprocess.Popen(
+            # Not from the current folder (-P): that is somebody's project.
+            [sys.executable, "-P", "-c", _PROGRAM, _OUR_ROOT, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaint,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=_with_vault(os.environ),
+        )
+        out_of_time = threading.Event()
+        stopping = threading.Timer(timeout or 0, _stop, (process, out_of_time))
+        stopping.daemon = True
+        if timeout is not None:
+            stopping.start()
+        lines = []
+        try:
+            for line in process.stdout or ():
+                lines.append(line)
+                say(line.rstrip("\n"))
+            code = process.wait()
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            raise
+        finally:
+            stopping.cancel()
+        complaint.seek(0)
+        return Driven(code, "".join(lines), complaint.read().strip(), out_of_time.is_set())
+
+
+def existing(run: str) -> History | None:
+    """The history of the run of exactly this id, None when there is none yet. Raises AuthorError, JournalDamaged, StorageError."""
+    try:
+        folder = state_folder().open(run)
+    except UnknownRun:
+        return None
+    return history(folder) if folder.has_begun() else None
+
+
+def described(folder: RunFolder) -> dict[str, Any]:
+    """A run as a task returns it: how it stands, what it waits for and what its steps registered. Raises like ``history``."""
+    past = history(folder)
+    state = decide.fold(past.workflow, past.events)
+    registered = dict(state.root.scope.values) if state.root is not None else {}
+    return {**brief(current(folder)), "results": registered, "journal": str(folder.journal), "folder": str(folder.path)}
+
+
+def brief(seen: RunSummary) -> dict[str, Any]:
+    """A run in a few words. Times are seconds since the epoch."""
+    return {
+        "run": seen.run,
+        "name": seen.name,
+        "state": seen.state,
+        "finished": seen.over,
+        "message": seen.message,
+        "requester": seen.requester,
+        "began": seen.began,
+        "ended": seen.ended,
+        "check": seen.check,
+        "driver": seen.engine,
+        "waiting_for": [*map(_question, seen.questions), *map(_wait, seen.waits)],
+    }
+
+
+def _question(question: Any) -> Mapping[str, Any]:
+    return {
+        "step": question.path,
+        "message": question.question.title,
+        "since": question.since,
+        "asked": asked(question.question),
+        "choices": list(question.question.choices),
+        "deadline": question.question.deadline,
+    }
+
+
+def _wait(wait: Any) -> Mapping[str, Any]:
+    return {
+        "step": wait.path,
+        "message": wait.message,
+        "since": wait.since,
+        "asked": "",
+        "choices": [],
+        "deadline": None,
+    }
+
+
+def _stop(process: subprocess.Popen[str], out_of_time: threading.Event) -> None:
+    out_of_time.set()
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(_TIME_TO_STOP)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _with_vault(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """AWX lets no credential set a variable that begins with ANSIBLE, so the vault's password file may be named by one of ours."""
+    password_file = environment.get("CHANGERAIL_VAULT_PASSWORD_FILE")
+    return {"ANSIBLE_VAULT_PASSWORD_FILE": password_file, **environment} if password_file else environment
