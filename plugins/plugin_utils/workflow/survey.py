@@ -20,15 +20,14 @@ _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 def variables(declared: Mapping[str, Any], answers: Mapping[str, Any]) -> dict[str, Any]:
     """The variables that ``answers`` set. ``declared`` are the workflow's own, by name with their defaults.
 
-    Of a declared variable, an empty text means that the default holds. What is not declared is taken as it is. Raises AuthorError, which shows
+    Of a declared variable, an empty text, or nothing, means that the default holds. What is not declared is taken as it is. Raises AuthorError, which shows
     no answer: it may be secret.
     """
     taken = {}
     for name, answer in answers.items():
-        if name not in declared or not isinstance(answer, str):
-            taken[name] = answer
-        elif answer.strip():
-            taken[name] = _typed(name, answer, declared[name])
+        if name in declared and (answer is None or (isinstance(answer, str) and not answer.strip())):
+            continue
+        taken[name] = _typed(name, answer, declared[name]) if name in declared and isinstance(answer, str) else answer
     return taken
 
 
