@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,17 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal imp
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.verbs.status import current_status
 from ansible_collections.netops.changerail.plugins.plugin_utils.exports.dot import dot
 from ansible_collections.netops.changerail.plugins.plugin_utils.exports.mermaid import mermaid
+from ansible_collections.netops.changerail.plugins.plugin_utils.exports.svg import svg
 from ansible_collections.netops.changerail.plugins.plugin_utils.exports.text import text
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.graph import graph, states_of
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import RunStatus, Status
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Workflow
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load
 
 if TYPE_CHECKING:
     import click
 
-_FORMATS = ("mermaid", "dot", "text")
+_FORMATS = ("mermaid", "dot", "svg", "text")
 
 
 def command() -> click.Command:
@@ -42,18 +45,26 @@ def command() -> click.Command:
 
 def draw(what: str, form: str) -> int:
     """Print the drawing."""
-    workflow, states = _meant(what)
+    workflow, seen = _meant(what)
+    states = {} if seen is None else states_of(seen)
     if form == "text":
         write_lines(*text(workflow, states))
+    elif form == "svg":
+        write_lines(svg(_not_begun(workflow) if seen is None else seen, time.time()).rstrip("\n"))
     else:
         drawn = graph(workflow, states)
         write_lines((mermaid(drawn) if form == "mermaid" else dot(drawn)).rstrip("\n"))
     return 0
 
 
-def _meant(what: str) -> tuple[Workflow, Mapping[str, str]]:
-    """The workflow in a file, else of a run with the states by static path. Raises CheckError, UnknownRun."""
+def _meant(what: str) -> tuple[Workflow, RunStatus | None]:
+    """The workflow in a file, else of a run with how that stands. Raises CheckError, UnknownRun."""
     if Path(what).exists() or what.endswith((".yml", ".yaml")):
-        return load(what), {}
+        return load(what), None
     past = history(find(what))
-    return past.workflow, states_of(current_status(past))
+    return past.workflow, current_status(past)
+
+
+def _not_begun(workflow: Workflow) -> RunStatus:
+    seen = Status(workflow).snapshot()
+    return replace(seen, summary=replace(seen.summary, name=workflow.name))
