@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ansible_collections.netops.changerail.plugins.plugin_utils.web import monitoring
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.logs import AccessLog
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.peers import Peers
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.security import Bounds, SafeHeaders
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
 
 if TYPE_CHECKING:
@@ -21,4 +22,4 @@ def application(server: Server) -> Application:
     from starlette.applications import Starlette
 
     routes = Starlette(routes=[*monitoring.routes(server)])
-    return Peers(AccessLog(routes), server.settings.proxies, server.settings.plain)
+    return Peers(AccessLog(SafeHeaders(Bounds(routes))), server.settings.proxies, server.settings.plain)
