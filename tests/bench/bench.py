@@ -29,11 +29,14 @@ def main() -> None:
     parser.add_argument("topics", nargs="*", choices=[*TOPICS, []], help="only these")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as JSON too")
     options = parser.parse_args()
-    measured = []
-    for topic in options.topics or TOPICS:
-        print(f"measuring {topic} …", file=sys.stderr, flush=True)
-        measured.extend(TOPICS[topic]())
-    show(measured)
+    measured: list[Figure] = []
+    try:
+        for topic in options.topics or TOPICS:
+            print(f"measuring {topic} …", file=sys.stderr, flush=True)
+            measured.extend(TOPICS[topic]())
+    finally:
+        # What was measured before a topic failed is not lost with it.
+        show(measured)
     if options.json:
         document = {"python": platform.python_version(), "figures": [figure.as_dict() for figure in measured]}
         Path(options.json).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
