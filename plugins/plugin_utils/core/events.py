@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from operator import itemgetter
 from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import JournalDamaged
@@ -272,6 +273,9 @@ _TYPES: Mapping[str, Callable[..., Event]] = {name: kind for kind, name in NAMES
 _FIELDS: Mapping[Any, tuple[tuple[str, bool], ...]] = {
     kind: tuple((f.name, f.default is MISSING and f.default_factory is MISSING) for f in fields(kind)) for kind in NAMES
 }
+_VALUES: Mapping[Any, Callable[[Mapping[str, JSON]], tuple[JSON, ...]]] = {
+    kind: itemgetter(*(name for name, _required in _FIELDS[kind])) for kind in NAMES
+}
 
 
 def to_json(event: Event) -> dict[str, JSON]:
@@ -290,10 +294,12 @@ def from_json(document: Mapping[str, JSON], line: int) -> Event:
     kind = _TYPES.get(document.get("event", ""))
     if kind is None:
         raise JournalDamaged(f"line {line}: {document.get('event')!r} is no event this release knows", line)
-    fields_of = _FIELDS[kind]
     try:
-        if all(name in document for name, _required in fields_of):
-            return kind(*[document[name] for name, _required in fields_of])
-        return kind(**{name: document[name] for name, required in fields_of if required or name in document})
+        return kind(*_VALUES[kind](document))
+    except KeyError:
+        # Written before a field was added, or damaged.
+        pass
+    try:
+        return kind(**{name: document[name] for name, required in _FIELDS[kind] if required or name in document})
     except KeyError as error:
         raise JournalDamaged(f"line {line}: {document['event']} lacks its field {error}", line) from None

@@ -9,9 +9,9 @@ changed line is found at its own number; ``prev`` is the ``sha`` of the line bef
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from typing import NamedTuple
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import JournalDamaged
@@ -19,6 +19,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
 
 FIRST = "0" * 64
 _TAIL = len(',"sha":""}\n') + 64
+_scan = json.JSONDecoder().scan_once
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
@@ -34,7 +35,7 @@ class Record(NamedTuple):
 def line_of(event: Event, seq: int, previous: str) -> tuple[bytes, str]:
     """The line of ``event``, with its newline, and its digest."""
     body = _encode({"seq": seq, "prev": previous, **to_json(event)}).encode("utf-8", "surrogatepass")[:-1]
-    digest = hashlib.sha256(body).hexdigest()
+    digest = sha256(body).hexdigest()
     return b'%b,"sha":"%b"}\n' % (body, digest.encode()), digest
 
 
@@ -43,12 +44,13 @@ def records(lines: Iterable[bytes]) -> Iterator[Record]:
     previous = FIRST
     for number, line in enumerate(lines, start=1):
         body, named = line[:-_TAIL], line[-_TAIL:]
-        digest = hashlib.sha256(body).hexdigest()
+        digest = sha256(body).hexdigest()
         if named != b',"sha":"%b"}\n' % digest.encode():
             raise JournalDamaged(
                 f"line {number} is not what was written: its SHA-256 is not the one it carries", number
             )
-        document = json.loads(body.decode("utf-8", "surrogatepass") + "}")
+        # What carries its digest was written here: one JSON object, with nothing around it.
+        document, _end = _scan(body.decode("utf-8", "surrogatepass") + "}", 0)
         if document["seq"] != number or document["prev"] != previous:
             raise JournalDamaged(
                 f"line {number} does not follow the line before it: it is number {document['seq']} of what was written; lines were removed, added or swapped",
