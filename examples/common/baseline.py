@@ -1,4 +1,4 @@
-"""Renders what the routers run before the change, from the intent's main branch; the demo and the lab start their routers with it."""
+"""Renders what the routers run before a change; the demo and the labs start their routers with it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from pathlib import Path
 from examples.common.changerail import CHANGE, PROGRAMS, Changerail
 from examples.common.stage import Stage
 
+RENDER = CHANGE / "playbooks" / "render.yml"
 
-def render_baseline(changerail: Changerail, stage: Stage, inventory: Path) -> None:
-    """Write ``<router>.conf`` for every router into ``stage.baseline``. The run's variables must have been written."""
+
+def render_baseline(changerail: Changerail, stage: Stage, inventory: Path, playbook: Path = RENDER) -> None:
+    """Write ``<router>.conf`` for every router into ``stage.baseline``. The run's variables must have been written.
+
+    The playbook gets ``build``, the folder, and ``intent_ref``, the branch of the intent as it is.
+    """
+    stage.baseline.mkdir(exist_ok=True)
     variables = json.dumps({"intent_ref": "main", "build": str(stage.baseline)})
     command = [
-        *(str(PROGRAMS / "ansible-playbook"), "-i", str(inventory), str(CHANGE / "playbooks" / "render.yml")),
+        *(str(PROGRAMS / "ansible-playbook"), "-i", str(inventory), str(playbook)),
         *("-e", f"@{stage.variables}", "-e", variables),
     ]
     done = subprocess.run(command, env=changerail.environment, capture_output=True, text=True, timeout=300, check=False)

@@ -21,10 +21,11 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Changerail:
-    """``inside`` makes a command line run somewhere else (a network namespace), or gives it back as it is."""
+    """``inside`` makes a command line run somewhere else (a network namespace), or gives it back as it is. ``folder`` is where it is typed."""
 
     environment: Mapping[str, str]
     inside: Callable[[Sequence[str]], list[str]] = list
+    folder: Path = CHANGE
 
     @property
     def program(self) -> Path:
@@ -34,7 +35,9 @@ class Changerail:
         """Run it on this terminal, or wherever our output goes; give its exit code. An interrupt is its business, not ours."""
         before = signal.signal(signal.SIGINT, lambda number, frame: None)
         try:
-            return subprocess.run(self._command(arguments), env=self.environment, cwd=CHANGE, check=False).returncode
+            return subprocess.run(
+                self._command(arguments), env=self.environment, cwd=self.folder, check=False
+            ).returncode
         finally:
             signal.signal(signal.SIGINT, before)
 
@@ -43,7 +46,7 @@ class Changerail:
         return subprocess.run(
             self._command(arguments),
             env=self.environment,
-            cwd=CHANGE,
+            cwd=self.folder,
             timeout=PATIENCE,
             capture_output=True,
             text=True,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from examples.common.changerail import CHANGE, Changerail
+from examples.common.changerail import Changerail
 
 LOOK_EVERY = 0.5
 """Seconds between two looks of a crew at its run."""
@@ -40,7 +40,7 @@ PEOPLE = (
     Person("security-engineer", ("netsec",), "The firewall rule opens ping only"),
     Person("change-manager", ("cab",), "No conflict with other changes"),
     Person("peer", ("netops",), "Read it, and agree"),
-    Person("oncall-engineer", ("oncall",)),
+    Person("oncall-engineer", ("oncall",), "It cannot wait for the board"),
     Person("service-owner", ("stakeholders",)),
 )
 
@@ -118,7 +118,7 @@ class Crew:
     def _answer(self, path: str, question: Mapping[str, Any]) -> None:
         for person in self._people:
             if person.says and set(person.groups) & set(question["groups"]):
-                who = identity(person, self._keys, CHANGE)
+                who = identity(person, self._keys, self._changerail.folder)
                 said = self._changerail.ask("answer", self._run, path, "approve", *who, "-m", person.says)
                 if said.returncode != 0:
                     raise RuntimeError(f"{person.name} could not answer {path}: {said.stderr or said.stdout}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -25,21 +26,23 @@ def text(content: str) -> None:
     _CONSOLE.print(Text(content.rstrip("\n")))
 
 
-def run(changerail: Changerail, stage: Stage, name: str) -> None:
-    """What became of a run: the diff, the record, the timeline, the mail, and where everything lies."""
-    if (stage.home / "build" / "edge.diff").exists():
+def run(changerail: Changerail, stage: Stage, name: str, records: Mapping[str, Path] | None = None) -> None:
+    """What became of a run: the diff, the record, the timeline, the mail, and where everything lies; ``records`` is where, when not in local files."""
+    if any((stage.home / "state" / "runs" / name / "steps").rglob("*edge.diff")):
         heading("The diff under review")
         changerail.run("show", name, "validate", "--artifact", "edge.diff")
-    heading("The change record")
-    for file in sorted(stage.records.glob("CHG*.json")):
-        text(render(json.loads(file.read_text(encoding="utf-8"))))
+    if records is None:
+        heading("The change record")
+        for file in sorted(stage.records.glob("CHG*.json")):
+            text(render(json.loads(file.read_text(encoding="utf-8"))))
+        records = {"record, evidence": stage.records}
     heading("The timeline")
     changerail.run("show", name, "--timeline")
     heading("The mail")
     for message in mail.messages(stage.mail):
         text(_letter(message))
     heading("Where it all lies")
-    for what, path in _places(stage, name).items():
+    for what, path in {**_places(stage, name), **records}.items():
         text(f"{what:<22}{path}")
 
 
@@ -56,7 +59,6 @@ def _places(stage: Stage, run: str) -> dict[str, Path]:
     return {
         "journal": folder / "journal.jsonl",
         "files of the steps": folder / "steps",
-        "record, evidence": stage.records,
         "mail": stage.mail,
         "project file": stage.project,
     }

@@ -20,6 +20,7 @@ from examples.common.people import PEOPLE, REQUESTER, make_keys
 
 WINDOW_OPENS_AFTER = timedelta(seconds=40)
 WINDOW_LASTS = timedelta(hours=2)
+IN_A_WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ class Stage:
         stage = cls(home)
         make_repository(stage.intent)
         make_keys(stage.keys)
-        stage._write_window(datetime.now(UTC) + WINDOW_OPENS_AFTER)
+        opens = datetime.now(UTC) + WINDOW_OPENS_AFTER
+        stage.write_calendar("window", "Change window of the edge", opens, opens + WINDOW_LASTS)
+        stage.write_calendar("freeze", "Freeze of the edge", opens + IN_A_WEEK, opens + IN_A_WEEK + WINDOW_LASTS)
         return stage
 
     def write_variables(self, place: Mapping[str, Any]) -> None:
@@ -79,8 +82,11 @@ class Stage:
         }
         self.variables.write_text(json.dumps({**shared, **place}, indent=2), encoding="utf-8")
 
-    def write_project(self, mail_server: str, inventory: Path) -> None:
-        """The project file: who is who, where records are kept, how mail goes out (``host:port``), what the validation pipeline is."""
+    def write_project(self, mail_server: str, inventory: Path, systems: Mapping[str, Any] | None = None) -> None:
+        """The project file: who is who, how mail goes out (``host:port``), where records are kept and pipelines run.
+
+        ``systems`` are the connections and defaults of other systems for both; without them records are files and pipelines are commands here.
+        """
         people: dict[str, Any] = {}
         for person in PEOPLE:
             people[person.name] = {
@@ -93,35 +99,41 @@ class Stage:
         people[REQUESTER.name]["os_user"] = getpass.getuser()
         project = {
             "people": people,
-            "connections": {
-                "local": {
-                    "records": str(self.records),
-                    "approvals": {"authorize": ["cab"]},
-                    "pipelines": {"edge-validation": self._validation(inventory)},
-                }
+            "connections": systems["connections"] if systems else {"local": self._local(inventory)},
+            "calendars": {"edge": "window.ics", "freeze": "freeze.ics"},
+            "defaults": {
+                "assurance": "signed" if any(self.keys.iterdir()) else "asserted",
+                "deadline": "1h",
+                **(systems["defaults"] if systems else {}),
             },
-            "calendars": {"edge": "window.ics"},
-            "defaults": {"assurance": "signed" if any(self.keys.iterdir()) else "asserted", "deadline": "1h"},
         }
         self.project.write_text(yaml.safe_dump(project, sort_keys=False), encoding="utf-8")
 
-    def _write_window(self, opens: datetime) -> None:
-        window = Event()
-        window.add("uid", "edge-window@example.net")
-        window.add("dtstamp", opens)
-        window.add("dtstart", opens.replace(microsecond=0))
-        window.add("dtend", opens.replace(microsecond=0) + WINDOW_LASTS)
-        window.add("summary", "Change window of the edge")
+    def write_calendar(self, name: str, summary: str, begins: datetime, ends: datetime) -> None:
+        """One event in a calendar of its own, ``<name>.ics``."""
+        event = Event()
+        event.add("uid", f"{name}@example.net")
+        event.add("dtstamp", begins)
+        event.add("dtstart", begins.replace(microsecond=0))
+        event.add("dtend", ends.replace(microsecond=0))
+        event.add("summary", summary)
         calendar = Calendar()
         calendar.add("prodid", "-//changerail//examples//EN")
         calendar.add("version", "2.0")
-        calendar.add_component(window)
-        (self.home / "window.ics").write_bytes(calendar.to_ical())
+        calendar.add_component(event)
+        (self.home / f"{name}.ics").write_bytes(calendar.to_ical())
+
+    def _local(self, inventory: Path) -> dict[str, Any]:
+        return {
+            "records": str(self.records),
+            "approvals": {"authorize": ["cab"]},
+            "pipelines": {"edge-validation": self._validation(inventory)},
+        }
 
     def _validation(self, inventory: Path) -> dict[str, Any]:
         """A pipeline as a command of this machine; the step's inputs come as one more file of variables."""
         build = self.home / "build"
-        build.mkdir()
+        build.mkdir(exist_ok=True)
         arguments = [str(inventory), str(CHANGE / "playbooks" / "pipeline.yml"), str(self.variables)]
         return {
             "command": ["sh", "-c", 'exec ansible-playbook -i "$0" "$1" -e @"$2" -e @"$CHANGERAIL_INPUTS"', *arguments],

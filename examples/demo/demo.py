@@ -1,7 +1,7 @@
 """The demo: one change from request to closed record, without root and without anything outside; `make demo` runs it.
 
-Its routers are folders, and other teams' systems are stand-ins on loopback. All the rest is what a user runs: the command
-`changerail`, the workflow and playbooks of examples/change, people who answer with signatures, mail.
+Its routers are folders; ServiceNow, GitLab and other teams' systems are stand-ins on loopback, of which the first two obey the rules of the real
+ones. All the rest is what a user runs: the command `changerail`, the workflow and playbooks of examples/change, people who answer with signatures, mail.
 `PEOPLE=me` leaves the answers to whoever runs it.
 """
 
@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from examples.common import mail, report
 from examples.common.baseline import render_baseline
@@ -23,53 +24,95 @@ from examples.common.intent import show_change
 from examples.common.people import PEOPLE, Crew, by_name, identity
 from examples.common.stage import Stage
 from examples.demo.neighbours import ADDRESS, NAME, RULE, Firewall, NameServer
+from examples.demo.systems import LOGIN, Systems, serve_again, systems
 
 RUN = "demo"
+BOARD = "change/approvals/change-advisory-board"
 INVENTORY = Path(__file__).with_name("inventory.yml")
 QUESTIONS = (
     ("security-review", "security-engineer"),
-    ("change-advisory-board", "peer"),
-    ("change-advisory-board", "change-manager"),
     ("review-the-diff", "peer"),
 )
-"""The steps that ask, in order, and who may answer. The board's step first asks the team that is assigned."""
+"""The steps that ask, in order, and who may answer. The board decides in ServiceNow."""
 
 
 def main() -> int:
     stage = Stage.fresh(CHECKOUT / ".work" / "demo")
-    with tempfile.TemporaryDirectory(prefix="changerail-") as scratch, _neighbours(stage) as work:
-        changerail = Changerail(environment(stage.home, stage.project, Path(scratch)))
-        report.heading("Setting up: a repository of intent, two routers, people with keys, other teams' systems")
-        _make_routers(changerail, stage)
-        report.heading("The change, as it was committed")
-        report.text(show_change(stage.intent))
-        report.heading("The run")
-        people = () if os.environ.get("PEOPLE") == "me" else PEOPLE
-        if not people:
-            _explain_answers(stage)
-        with Crew(changerail, RUN, stage.keys, work, people):
-            code = changerail.run(
-                *("run", "change.yml", "-i", str(INVENTORY), "-e", f"@{stage.variables}", "--run-id", RUN)
+    with tempfile.TemporaryDirectory(prefix="changerail-") as scratch:
+        changerail = Changerail({**environment(stage.home, stage.project, Path(scratch)), **LOGIN})
+        with systems(stage, INVENTORY, changerail.environment) as others, _neighbours(stage, others) as work:
+            report.heading(
+                "Setting up: a repository of intent, two routers, people with keys, ServiceNow, GitLab, other teams' systems"
             )
-        report.run(changerail, stage, RUN)
+            report.text(f"ServiceNow  {others.servicenow.url}\nGitLab      {others.gitlab.url}")
+            _make_routers(changerail, stage)
+            report.heading("The change, as it was committed")
+            report.text(show_change(stage.intent))
+            report.heading("The run")
+            people = () if os.environ.get("PEOPLE") == "me" else PEOPLE
+            if not people:
+                _explain_answers(stage, others)
+                work = {path: done for path, done in work.items() if path != BOARD}
+            with Crew(changerail, RUN, stage.keys, work, people):
+                code = changerail.run(
+                    *("run", "change.yml", "-i", str(INVENTORY), "-e", f"@{stage.variables}", "--run-id", RUN)
+                )
+            _report(changerail, stage, others)
     return code
 
 
+def _report(changerail: Changerail, stage: Stage, others: Systems) -> None:
+    record = others.record()
+    report.heading("The change record, as ServiceNow has it")
+    report.text(_record_lines(record))
+    page = others.save_page(record["number"], stage.home)
+    report.run(changerail, stage, RUN, {"the record's page": page})
+    report.text(f"the records once more: {shlex.join(serve_again(stage))}")
+
+
+def _record_lines(record: Mapping[str, Any]) -> str:
+    shown = (
+        "short_description",
+        "state",
+        "type",
+        "risk",
+        "approval",
+        "assignment_group",
+        "close_code",
+        "work_start",
+        "work_end",
+        "correlation_id",
+    )
+    lines = [record["number"], *(f"  {name:<18}{record[name]}" for name in shown if record.get(name))]
+    lines += [
+        "  Approvals",
+        *(f"    {row['approver']}: {row['state']} {row.get('comments', '')}".rstrip() for row in record["approvals"]),
+    ]
+    lines += [
+        "  Notes",
+        *(f"    {row['sys_created_on']}  {line}" for row in record["notes"] for line in row["value"].splitlines()[:1]),
+    ]
+    lines += ["  Attachments", *(f"    {row['file_name']}  {row['size_bytes']} bytes" for row in record["attachments"])]
+    return "\n".join(lines)
+
+
 @contextlib.contextmanager
-def _neighbours(stage: Stage) -> Iterator[Mapping[str, Callable[[], None]]]:
+def _neighbours(stage: Stage, others: Systems) -> Iterator[Mapping[str, Callable[[], None]]]:
     """Start the other teams' systems and tell the run where they are. Gives what each team does, by the step that waits for it."""
     with mail.Server("127.0.0.1", 0, stage.mail) as mailbox, Firewall() as firewall, NameServer() as names:
-        stage.write_project(f"127.0.0.1:{mailbox.port}", INVENTORY)
+        stage.write_project(f"127.0.0.1:{mailbox.port}", INVENTORY, others.project)
         stage.write_variables(
             {
                 "routers_folder": str(stage.home / "routers"),
                 "firewall": firewall.url,
                 "dns_server": "127.0.0.1",
                 "dns_port": names.port,
+                **others.variables,
             }
         )
         try:
             yield {
+                BOARD: others.approve,
                 "change/neighbours-are-ready/firewall-rule": lambda: firewall.add(RULE),
                 "change/neighbours-are-ready/dns-record": lambda: names.add(NAME, ADDRESS),
             }
@@ -87,7 +130,7 @@ def _make_routers(changerail: Changerail, stage: Stage) -> None:
         shutil.copy(configuration, folder / "frr.conf")
 
 
-def _explain_answers(stage: Stage) -> None:
+def _explain_answers(stage: Stage, others: Systems) -> None:
     """How to answer from another terminal. Without a choice in the command, what is asked about is shown first."""
     lines = [
         "You are the people. In another terminal, once the run waits for them:",
@@ -97,6 +140,12 @@ def _explain_answers(stage: Stage) -> None:
     ]
     for step, name in QUESTIONS:
         lines.append(shlex.join(["changerail", "answer", RUN, step, *identity(by_name(name), stage.keys, stage.home)]))
+    board = [sys.executable, "-m", "examples.demo.systems", others.servicenow.url, "approve"]
+    lines += [
+        "",
+        "The assigned team and the board decide in ServiceNow, one after the other:",
+        f"(cd {shlex.quote(str(CHECKOUT))} && {shlex.join(board)})",
+    ]
     report.text("\n".join([*lines, ""]))
 
 

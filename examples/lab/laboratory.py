@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import functools
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,10 @@ from examples.common.changerail import CHECKOUT, Changerail, environment
 from examples.common.people import PEOPLE, Crew
 from examples.common.stage import Stage
 from examples.lab import requirements, routers, services
-from examples.lab.topology import DNS, FW, ROUTERS, Network
+from examples.lab.topology import DNS, FW, Network
 
 HOME = CHECKOUT / ".work" / "lab"
 INVENTORY = Path(__file__).with_name("inventory.yml")
-PATIENCE = 60.0
-"""Seconds the routers have to find each other."""
 
 
 class LabIsBusy(Exception):
@@ -51,7 +48,7 @@ class Lab:
 
     def configurations(self) -> dict[str, str]:
         """What each router runs now."""
-        return {router: routers.running_configuration(self.network, router) for router in ROUTERS}
+        return {router: routers.running_configuration(self.network, router) for router in self.network.plan.routers}
 
 
 @contextlib.contextmanager
@@ -62,7 +59,7 @@ def laboratory(name: str) -> Iterator[Lab]:
     """
     os.environ["PATH"] = requirements.search_path()
     network = Network.of_checkout(CHECKOUT)
-    with _alone():
+    with alone():
         network.remove()
         stage = Stage.fresh(HOME / name)
         inside_ops = functools.partial(network.inside, "ops")
@@ -76,7 +73,7 @@ def laboratory(name: str) -> Iterator[Lab]:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Hold the checkout's one lab. The lock goes with its holder, however that ends."""
     HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(HOME / "lock", "w", encoding="ascii") as lock:
@@ -104,8 +101,4 @@ def _build(lab: Lab) -> None:
     render_baseline(lab.changerail, stage, INVENTORY)
     routers.start(network, stage.baseline)
     network.route()
-    deadline = time.monotonic() + PATIENCE
-    while not all(routers.established(network, router) for router in ROUTERS):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the routers did not find each other within {PATIENCE:.0f} s; see {network.run}")
-        time.sleep(0.2)
+    routers.wait_until_established(network)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
-from examples.lab.topology import ROUTERS, Network
+from examples.lab.topology import Network
 
 DAEMONS = ("zebra", "staticd", "bgpd")
 LIBEXEC = Path("/usr/lib/frr")
@@ -17,7 +18,7 @@ USER = "frr"
 
 def start(network: Network, configurations: Path) -> None:
     """Start each router's daemons with the configuration ``configurations/<router>.conf``."""
-    for router in ROUTERS:
+    for router in network.plan.routers:
         folder = _folder(network, router)
         folder.mkdir(mode=0o750)
         shutil.copy(configurations / f"{router}.conf", folder / "frr.conf")
@@ -82,3 +83,12 @@ def _vtysh(network: Network, router: str, *arguments: str) -> str:
     folder = str(_folder(network, router))
     command = ["vtysh", "--vty_socket", folder, "--config_dir", folder, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def wait_until_established(network: Network, patience: float = 60.0) -> None:
+    """Wait until every router has all its BGP sessions. Raises TimeoutError after ``patience`` seconds."""
+    deadline = time.monotonic() + patience
+    while not all(established(network, router) for router in network.plan.routers):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the routers did not find each other within {patience:.0f} s; see {network.run}")
+        time.sleep(0.2)

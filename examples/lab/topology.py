@@ -1,4 +1,6 @@
-"""The lab's network: namespaces, cables, addresses, and what runs in them; the lab and its tests build and remove it through here.
+"""A lab's network: namespaces, cables, addresses, and what runs in them; the labs and their tests build and remove it through here.
+
+``EDGE`` is the network of the reference flow:
 
 ::
 
@@ -20,13 +22,9 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-
-ROUTERS = ("ams1", "fra1")
-PLACES = ("ops", "dns", "fw", "server", "host", *ROUTERS)
-FORWARDING = ("fw", *ROUTERS)
 
 OPS_DNS, DNS = "10.255.1.1", "10.255.1.2"
 OPS_FW, FW = "10.255.2.1", "10.255.2.2"
@@ -42,7 +40,18 @@ class End:
     address: str = ""
 
 
-CABLES = (
+@dataclass(frozen=True)
+class Plan:
+    """What is in a network. ``routers`` run FRR; ``others`` are all other places, of which ``forwarding`` pass packets on."""
+
+    routers: tuple[str, ...]
+    cables: tuple[tuple[End, End], ...]
+    others: tuple[str, ...] = ()
+    forwarding: tuple[str, ...] = ()
+    default_routes: Mapping[str, str] = field(default_factory=dict)
+
+
+_EDGE_CABLES = (
     (End("ops", "to-dns", f"{OPS_DNS}/30"), End("dns", "to-ops", f"{DNS}/30")),
     (End("ops", "to-fw", f"{OPS_FW}/30"), End("fw", "to-ops", f"{FW}/30")),
     (End("server", "eth0", f"{SERVER}/24"), End("fw", "servers", "203.0.113.254/24")),
@@ -50,7 +59,13 @@ CABLES = (
     (End("ams1", "to-fra1"), End("fra1", "to-ams1")),
     (End("fra1", "hosts"), End("host", "eth0", "198.51.100.10/24")),
 )
-DEFAULT_ROUTES = {"server": "203.0.113.254", "fw": "192.0.2.5", "host": "198.51.100.1"}
+EDGE = Plan(
+    routers=("ams1", "fra1"),
+    cables=_EDGE_CABLES,
+    others=("ops", "dns", "fw", "server", "host"),
+    forwarding=("fw",),
+    default_routes={"server": "203.0.113.254", "fw": "192.0.2.5", "host": "198.51.100.1"},
+)
 
 
 @dataclass(frozen=True)
@@ -58,10 +73,11 @@ class Network:
     """The namespaces of one lab. ``prefix`` begins the name of each; ``run`` is a folder with a path short enough for sockets."""
 
     prefix: str
+    plan: Plan = EDGE
 
     @classmethod
-    def of_checkout(cls, checkout: Path) -> Network:
-        return cls(f"crlab-{hashlib.sha256(os.fsencode(checkout)).hexdigest()[:6]}")
+    def of_checkout(cls, checkout: Path, plan: Plan = EDGE) -> Network:
+        return cls(f"crlab-{hashlib.sha256(os.fsencode(checkout)).hexdigest()[:6]}", plan)
 
     @property
     def run(self) -> Path:
@@ -81,12 +97,12 @@ class Network:
     def build(self) -> None:
         """Make the namespaces and cables. The routers' own addresses come with their configuration."""
         self.run.mkdir(mode=0o755)
-        for place in PLACES:
+        for place in (*self.plan.others, *self.plan.routers):
             _call("ip", "netns", "add", self.namespace(place))
             _call("ip", "-n", self.namespace(place), "link", "set", "lo", "up")
-        for place in FORWARDING:
+        for place in (*self.plan.forwarding, *self.plan.routers):
             self.call(place, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
-        for near, far in CABLES:
+        for near, far in self.plan.cables:
             peer = ["peer", "name", far.interface, "netns", self.namespace(far.place)]
             _call("ip", "link", "add", near.interface, "netns", self.namespace(near.place), "type", "veth", *peer)
             for end in (near, far):
@@ -94,7 +110,7 @@ class Network:
 
     def route(self) -> None:
         """Set the default routes of what is no router; their gateways must have addresses by now."""
-        for place, gateway in DEFAULT_ROUTES.items():
+        for place, gateway in self.plan.default_routes.items():
             _call("ip", "-n", self.namespace(place), "route", "add", "default", "via", gateway)
 
     def _connect(self, end: End) -> None:
