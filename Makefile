@@ -54,12 +54,15 @@ $(IMPORTER_VENV)/.stamp: $(MADE_FROM) requirements/importer.txt
 
 ##### The main job
 
-.PHONY: demo lab bench
+.PHONY: demo lab practice bench
 demo: venv  ## one change from request to closed record, without root (PEOPLE=me: you answer)
 	$(PY) -m examples.demo.demo
 
 lab: venv  ## the same change on real routers in network namespaces; needs root and Debian packages
 	$(PY) -m examples.lab.lab
+
+practice: venv  ## network practice on five edge routers: canary and waves, drain, rollback timer, freeze, emergency; needs root
+	$(PY) -m examples.practice.practice
 
 bench: venv  ## the figures, as ratios taken in one run (JSON=file: as JSON too)
 	$(PY) tests/bench/bench.py $(if $(JSON),--json "$(JSON)")

@@ -49,7 +49,9 @@ def _all(lab: Practice) -> int:
         ),
     ]
     report.heading("Through whom the core reaches each site now")
-    report.text("\n".join(f"{site}  {prefix:<18} {', '.join(sorted(lab.next_hops(prefix)))}" for site, prefix in SITES.items()))
+    report.text(
+        "\n".join(f"{site}  {prefix:<18} {', '.join(sorted(lab.next_hops(prefix)))}" for site, prefix in SITES.items())
+    )
     report.text(f"\n{len(EDGE)} edge routers; {sum(ended)} of {len(ended)} workflows ended as they should")
     return 0 if all(ended) else 1
 

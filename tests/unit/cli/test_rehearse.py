@@ -23,6 +23,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.scenari
 CHECKOUT = Path(__file__).resolve().parents[3]
 PAGE = CHECKOUT / "docs" / "rehearsal.md"
 SCENARIOS = CHECKOUT / "examples" / "change" / "scenarios"
+PRACTICE = CHECKOUT / "examples" / "practice" / "scenarios"
 
 Changerail = Callable[..., Any]
 
@@ -136,10 +137,11 @@ def test_the_people_are_those_of_the_project_file(changerail: Changerail, folder
     assert changerail("rehearse", "-s", "s.yml", "--json").json["status"] == "succeeded"
 
 
-def test_the_scenarios_of_the_reference_flow(changerail: Changerail) -> None:
-    said = changerail("test", str(SCENARIOS))
+@pytest.mark.parametrize("scenarios", [SCENARIOS, PRACTICE], ids=["reference flow", "practice"])
+def test_the_scenarios_of_the_examples(changerail: Changerail, scenarios: Path) -> None:
+    said = changerail("test", str(scenarios))
     assert said.code == 0, said.out + said.err
-    assert said.out.splitlines()[-1] == f"{len(list(SCENARIOS.glob('*.yml'))) - 1} passed"
+    assert said.out.splitlines()[-1] == f"{len(list(scenarios.glob('*.yml'))) - 1} passed"
 
 
 def test_the_page_has_every_word_and_its_example_is_true(changerail: Changerail, folder: Path) -> None:
