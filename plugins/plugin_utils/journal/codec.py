@@ -19,7 +19,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
 
 FIRST = "0" * 64
 _TAIL = len(',"sha":""}\n') + 64
-_scan = json.JSONDecoder().scan_once
+_scan = json.JSONDecoder().raw_decode
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
@@ -50,7 +50,7 @@ def records(lines: Iterable[bytes]) -> Iterator[Record]:
                 f"line {number} is not what was written: its SHA-256 is not the one it carries", number
             )
         # What carries its digest was written here: one JSON object, with nothing around it.
-        document, _end = _scan(body.decode("utf-8", "surrogatepass") + "}", 0)
+        document, _end = _scan(body.decode("utf-8", "surrogatepass") + "}")
         if document["seq"] != number or document["prev"] != previous:
             raise JournalDamaged(
                 f"line {number} does not follow the line before it: it is number {document['seq']} of what was written; lines were removed, added or swapped",
