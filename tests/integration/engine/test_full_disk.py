@@ -72,7 +72,9 @@ def outcome(bench: Bench, folder: RunFolder) -> tuple[object, list[str]]:
 # In this process
 
 
-@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS], ids=errno.errorcode.get)
+@pytest.mark.parametrize(
+    "error", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES], ids=errno.errorcode.get
+)
 def test_a_run_stops_at_whichever_write_fails_and_goes_on_afterwards(tmp_path, error):
     bench = fresh(tmp_path)
     folder = bench.create(flow(bench))
