@@ -13,11 +13,14 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.keyword
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.schema import schema
 
 ROOT = Path(__file__).resolve().parents[3]
-EXAMPLES = [
-    path
-    for path in sorted((ROOT / "examples").rglob("*.yml"))
-    if isinstance(document := yaml.safe_load(path.read_text()), dict) and isinstance(document.get("steps"), list)
-]
+
+
+def _is_workflow(path: Path) -> bool:
+    documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    return len(documents) == 1 and isinstance(documents[0], dict) and isinstance(documents[0].get("steps"), list)
+
+
+EXAMPLES = [path for path in sorted((ROOT / "examples").rglob("*.yml")) if _is_workflow(path)]
 
 
 def test_it_is_a_schema() -> None:
