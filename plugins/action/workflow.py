@@ -86,8 +86,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
     # Start or go on
 
     def _driven(self, args: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        from ansible_collections.netops.changerail.plugins.plugin_utils import api
         from ansible_collections.netops.changerail.plugins.plugin_utils.cli import from_playbook
-        from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import find, history, state_folder
+        from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import find, history
 
         timeout = _timeout(args["timeout"])
         past = from_playbook.existing(args["run_id"]) if args["run_id"] else None
@@ -113,14 +114,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
             raise AnsibleActionFail(f"workflow: {done.complaint or done.output or 'the engine ended without a word'}")
         if done.code in (1, 130) and done.complaint and not done.timed_out:
             _DISPLAY.warning(done.complaint)
-        found = from_playbook.described(state_folder().open(run))
+        found = api.status(run).as_dict()
         return _result({**found, "changed": len(now.records) > before, "started": past is None}, done)
 
     @contextlib.contextmanager
     def _starting(self, run: str, args: Mapping[str, Any], variables: Mapping[str, Any]) -> Iterator[list[str]]:
         """The command line that starts the run; its variables are in a file that is gone afterwards."""
         from ansible_collections.netops.changerail.plugins.plugin_utils.cli.kept_project import keep, keep_inventory
-        from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import state_folder
+        from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import state_folder
 
         workflow = os.path.abspath(args["workflow"])
         values, own_inventory = self._values(workflow, args, variables)
@@ -170,9 +171,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
     # Answer
 
     def _answered(self, args: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        from ansible_collections.netops.changerail.plugins.plugin_utils.cli import from_playbook
-        from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import find, history
-        from ansible_collections.netops.changerail.plugins.plugin_utils.cli.verbs.answer import answered
+        from ansible_collections.netops.changerail.plugins.plugin_utils import api
 
         given, job = args["answer"], variables.get("awx_job_id")
         if job is not None and not args["person"] and not variables.get("awx_user_name"):
@@ -181,14 +180,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
             )
         person = args["person"] or launched_by(variables)
         comment = f"{given['comment']} (AWX job {job})".strip() if job is not None else given["comment"]
-        folder = find(args["run_id"])
         if self._task.check_mode:
-            return {**from_playbook.described(folder), "changed": False}
-        words = [word for word in (given["step"], given["choice"]) if word]
-        sent = answered(history(folder), words, comment, person)
-        result = {**from_playbook.described(folder), "changed": True, **sent}
-        if sent["refused"]:
-            result.update(failed=True, changed=False, msg=f"workflow: the answer does not count: {sent['refused']}")
+            return {**api.status(args["run_id"]).as_dict(), "changed": False}
+        sent = api.answer(args["run_id"], given["choice"], step=given["step"] or "", comment=comment, person=person)
+        became = {"step": sent.step, "counted": sent.counted, "refused": sent.refused}
+        result = {**api.status(args["run_id"]).as_dict(), "changed": True, **became}
+        if sent.refused:
+            result.update(failed=True, changed=False, msg=f"workflow: the answer does not count: {sent.refused}")
         return result
 
     # Rehearse

@@ -31,17 +31,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
             argument_spec={name: dict(option) for name, option in SPEC.items()}
         )
         try:
-            from ansible_collections.netops.changerail.plugins.plugin_utils.cli import from_playbook
-            from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import find, summaries
+            from ansible_collections.netops.changerail.plugins.plugin_utils import api
 
             if args["run_id"]:
-                return {"changed": False, "runs": [from_playbook.described(find(args["run_id"]))], "unreadable": []}
-            runs, unreadable = [], []
-            for folder, seen in summaries():
-                if isinstance(seen, ChangerailError):
-                    unreadable.append({"run": folder.run, "message": str(seen)})
-                elif args["finished"] in (None, seen.over):
-                    runs.append(from_playbook.brief(seen))
+                return {"changed": False, "runs": [api.status(args["run_id"]).as_dict()], "unreadable": []}
+            runs = [run.brief() for run in api.runs() if args["finished"] in (None, run.finished)]
+            unreadable = [{"run": run, "message": str(error)} for run, error in api.unreadable().items()]
         except ModuleNotFoundError as error:
             raise AnsibleActionFail(
                 f"workflow_info: the Python library {error.name} is missing on the controller; install changerail's requirements there"

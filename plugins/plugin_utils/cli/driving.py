@@ -8,19 +8,16 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-from ansible_collections.netops.changerail.plugins.module_utils.operation import Artifact
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.display import Display
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.ending import say_ending
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import history
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import command, short
-from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import Surround, drive
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.evidence import collect, write
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.driving import driven
 
 EXIT_CODES: Mapping[str, int] = {"succeeded": 0, "failed": 1, "waiting": 3, "cancelled": 4, "interrupted": 130}
 """The exit code for each way a drive can end."""
@@ -31,17 +28,10 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def drive_and_show(folder: RunFolder, project: Project, shown: Display, until_waiting: bool) -> int:
     """Drive the run until it is over, waits or is interrupted, and say how it ended; returns the exit code."""
     stop = threading.Event()
-    around = Surround(project=project, observer=lambda record: shown.show(record.event), evidence=evidence_of)
     with shown, _stopped_by_signals(stop, folder, shown):
-        ending = drive(folder, around, until_waiting=until_waiting, stop=stop)
+        ending = driven(folder, project, lambda record: shown.show(record.event), until_waiting, stop)
     say_ending(folder, shown.status, ending.status, ending.message)
     return EXIT_CODES[ending.status]
-
-
-def evidence_of(folder: RunFolder) -> Sequence[Artifact]:
-    """The run's evidence so far, as files of its own: evidence that was handed on before stays what it was."""
-    past = history(folder)
-    return write(collect(past.workflow, past.events), folder.path / "evidence" / str(len(past.records)))
 
 
 @contextmanager

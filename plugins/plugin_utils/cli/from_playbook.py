@@ -17,14 +17,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import UnknownRun
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import History, current, history, state_folder
-from ansible_collections.netops.changerail.plugins.plugin_utils.core import decide
-from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import RunSummary
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.words import asked
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import (
+    History,
+    history,
+    state_folder,
+)
 
 _OUR_ROOT = str(Path(__file__).parents[6])
 # Last, since anything may lie beside collections; and once, since Ansible's own loader allows no collection to be found twice.
@@ -92,53 +91,6 @@ def existing(run: str) -> History | None:
     except UnknownRun:
         return None
     return history(folder) if folder.has_begun() else None
-
-
-def described(folder: RunFolder) -> dict[str, Any]:
-    """A run as a task returns it: how it stands, what it waits for and what its steps registered. Raises like ``history``."""
-    past = history(folder)
-    state = decide.fold(past.workflow, past.events)
-    registered = dict(state.root.scope.values) if state.root is not None else {}
-    return {**brief(current(folder)), "results": registered, "journal": str(folder.journal), "folder": str(folder.path)}
-
-
-def brief(seen: RunSummary) -> dict[str, Any]:
-    """A run in a few words. Times are seconds since the epoch."""
-    return {
-        "run": seen.run,
-        "name": seen.name,
-        "state": seen.state,
-        "finished": seen.over,
-        "message": seen.message,
-        "requester": seen.requester,
-        "began": seen.began,
-        "ended": seen.ended,
-        "check": seen.check,
-        "driver": seen.engine,
-        "waiting_for": [*map(_question, seen.questions), *map(_wait, seen.waits)],
-    }
-
-
-def _question(question: Any) -> Mapping[str, Any]:
-    return {
-        "step": question.path,
-        "message": question.question.title,
-        "since": question.since,
-        "asked": asked(question.question),
-        "choices": list(question.question.choices),
-        "deadline": question.question.deadline,
-    }
-
-
-def _wait(wait: Any) -> Mapping[str, Any]:
-    return {
-        "step": wait.path,
-        "message": wait.message,
-        "since": wait.since,
-        "asked": "",
-        "choices": [],
-        "deadline": None,
-    }
 
 
 def _stop(process: subprocess.Popen[str], out_of_time: threading.Event) -> None:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.layout import Canvas
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.lines import entry_line
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.project import for_new_run
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import STYLES, line, styled, symbols
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import head, tree
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.rehearsal import Rehearsal, rehearse
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project_file import load as load_project
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import for_new_run
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.outline import outline
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.rehearsed import Check, Rehearsed
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import status

@@ -15,7 +15,6 @@ from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, JournalDamaged
 from ansible_collections.netops.changerail.plugins.module_utils.files import write_whole
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import History
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import RunStarted
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file import read
@@ -24,6 +23,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.people.project i
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project_file import load
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.signatures import Checked, Signers, verify_all
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.trusted import read_trusted
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import details
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.evidence import collect, fault, write
 

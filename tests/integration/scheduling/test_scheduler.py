@@ -14,11 +14,11 @@ from support.calls import eventually
 from support.runs import Bench
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import RunError, StorageError
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import current
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import events as e
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import Surround
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file import FileJournal, holder
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import current
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling import entry
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling import scheduler as scheduler_module
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.driven import Driven

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import json_option, needed_run_argument
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import find, history
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import (
     line,
     out,
@@ -20,6 +19,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal imp
     write_json,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.verification import Verified, export, verify
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import find, history
 
 if TYPE_CHECKING:
     import click

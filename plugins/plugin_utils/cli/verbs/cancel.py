@@ -9,12 +9,12 @@ import time
 from typing import TYPE_CHECKING
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import needed_run_argument
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import current, find, history
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.sending import send
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import command as typed
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import err, out, short, styled
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import CancelRequested
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.answering import cancel_item
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import current, find, history
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import send
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import summary
 
 if TYPE_CHECKING:

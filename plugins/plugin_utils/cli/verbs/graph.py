@@ -10,13 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import find, history
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import write_lines
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.verbs.status import current_status
 from ansible_collections.netops.changerail.plugins.plugin_utils.exports.dot import dot
 from ansible_collections.netops.changerail.plugins.plugin_utils.exports.mermaid import mermaid
 from ansible_collections.netops.changerail.plugins.plugin_utils.exports.svg import svg
 from ansible_collections.netops.changerail.plugins.plugin_utils.exports.text import text
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import current_status, find, history
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.graph import graph, states_of
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import RunStatus, Status
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Workflow

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import config_option, json_option
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.project import for_new_run, who_types
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import state_folder, summaries
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import (
     STYLES,
     err,
@@ -23,6 +21,8 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal imp
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import Who
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import state_folder, summaries
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import for_new_run, who_types
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import RunSummary
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.words import asked, duration
 

@@ -13,9 +13,9 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options impo
     needed_run_argument,
     until_waiting_option,
 )
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.project import of_run
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import find, history
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import out, styled
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import find, history
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import of_run
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import summary
 
 if TYPE_CHECKING:

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.display import display
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.driving import drive_and_show
@@ -17,14 +15,11 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options impo
     extra_vars_option,
     until_waiting_option,
 )
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.project import for_new_run
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import history, state_folder
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import out, styled
-from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import create
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import login
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.driving import begin
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import history, state_folder
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import for_new_run
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.extra_vars import parse
-from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load
 
 if TYPE_CHECKING:
     import click
@@ -87,20 +82,17 @@ def run(
     """Create the run and drive it; returns the exit code."""
     variables = parse(extra_vars)
     project = for_new_run(config)
-    options = {
-        "inventory": [_place(path) for path in inventory],
-        "limit": limit,
-        "check": check,
-        "vault_password_files": [str(Path(path).absolute()) for path in vault_password_files],
-    }
-    folder = create(
-        load(file, variables.keys()),
+    folder = begin(
+        file,
         state=state_folder(),
-        variables=variables,
-        options={name: value for name, value in options.items() if value},
-        requester=_requester(project, person),
         project=project,
-        run=run_id,
+        variables=variables,
+        inventory=inventory,
+        limit=limit,
+        check=check,
+        vault_password_files=vault_password_files,
+        requester=person,
+        run_id=run_id,
     )
     out().print(styled("run ", (folder.run, "bold")))
     begun = history(folder)
@@ -108,13 +100,3 @@ def run(
     for event in begun.events:
         shown.show(event)
     return drive_and_show(folder, project, shown, until_waiting)
-
-
-def _place(inventory: str) -> str:
-    """An inventory as Ansible takes it: a list of hosts as it is, a path from anywhere."""
-    return inventory if "," in inventory else str(Path(inventory).absolute())
-
-
-def _requester(project: Project, person: str) -> Mapping[str, Any]:
-    who = project.people.claimed(person, login(os.getuid()))
-    return {"name": who.person, "assurance": who.assurance, "os_user": who.os_user}

@@ -22,11 +22,11 @@ from urllib.parse import urlsplit
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli import listening
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.driving import evidence_of
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import config_option
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.project import for_new_run
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import state_folder
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.driving import evidence_of
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import state_folder
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import for_new_run
 
 if TYPE_CHECKING:
     import click

@@ -14,8 +14,6 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.files import
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.layout import Canvas
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.lines import entry_line
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import json_option, run_argument
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import History, find, history
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.steps import named
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.stepsheet import sheet
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import command as typed
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import (
@@ -26,7 +24,13 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal imp
     write_json,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import picture
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.verbs.status import current_status
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import (
+    History,
+    current_status,
+    find,
+    history,
+)
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.steps import named
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import StepDetail, details
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.timeline import timeline
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.display import display
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.layout import Canvas
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import json_option, run_argument
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import History, find, follow, history
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import command as typed
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import (
     out,
@@ -24,10 +22,14 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal imp
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import picture
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import RunFinished
-from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file import holder
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import RunStatus, status
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import INTERRUPTED, WAITING, unattended
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import (
+    current_status,
+    find,
+    follow,
+    history,
+)
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import INTERRUPTED, WAITING
 
 if TYPE_CHECKING:
     import click
@@ -75,12 +77,6 @@ def show_status(run: str, watch: bool, as_json: bool) -> int:
             soft_wrap=True,
         )
     return 0
-
-
-def current_status(past: History) -> RunStatus:
-    """The run as the history and the lock tell it."""
-    seen = status(past.workflow, past.events)
-    return seen if holder(past.folder) else replace(seen, summary=unattended(seen.summary))
 
 
 def _watch(folder: RunFolder) -> int:

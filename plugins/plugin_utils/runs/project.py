@@ -1,7 +1,7 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which project file holds for a command line, and who is typing. Only verbs call it."""
+"""Which project file holds for a run, and who is typing. Every door calls it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 from ansible_collections.netops.changerail.plugins.module_utils.text import harmless
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import History
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import Who, login
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project_file import find, load
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History
 
 
 def for_new_run(config: str | None) -> Project:

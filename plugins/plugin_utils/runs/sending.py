@@ -1,7 +1,7 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sends answers and cancels to a run and waits a moment for what becomes of them. Only ``answer`` and ``cancel`` call it."""
+"""Sends answers and cancels to a run and waits a moment for what becomes of them. Every door that answers or cancels calls it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import RunIsHeld, StorageError
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.project import of_run
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.runs import History
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Event
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import Surround, collect
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file import holder, read
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import put
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import of_run
 
 _PATIENCE = 5.0
 """Seconds to wait for the engine that drives the run."""

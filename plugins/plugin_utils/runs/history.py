@@ -1,14 +1,14 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs as the command line names them, and their histories as it reads them. Only verbs call it."""
+"""Runs as people name them, and their histories as doors read them. Every door calls it."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import (
@@ -25,6 +25,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder i
     storage_error,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling import entry
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import RunStatus, status
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import RunSummary, summary, unattended
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Workflow
 
@@ -54,9 +55,12 @@ def state_folder() -> StateFolder:
     return StateFolder.of_environment(os.environ)
 
 
-def find(name: str) -> RunFolder:
-    """The run called ``name``: its id, a beginning or an end of it that no other run has, or "last". Raises UnknownRun."""
-    state = state_folder()
+def find(name: str, state: StateFolder | None = None) -> RunFolder:
+    """The run called ``name``: its id, a beginning or an end of it that no other run has, or "last". Raises UnknownRun.
+
+    ``state`` is where it is looked for, this user's state folder without it.
+    """
+    state = state or state_folder()
     if name == NEWEST:
         newest = max(state.all(), key=_begun, default=None)
         if newest is None:
@@ -91,10 +95,18 @@ def current(folder: RunFolder) -> RunSummary:
     return seen if holder(folder) else unattended(seen)
 
 
-def summaries() -> Iterator[tuple[RunFolder, RunSummary | ChangerailError]]:
+def current_status(past: History) -> RunStatus:
+    """The run as the history and the lock tell it."""
+    seen = status(past.workflow, past.events)
+    return seen if holder(past.folder) else replace(seen, summary=unattended(seen.summary))
+
+
+def summaries(
+    state: StateFolder | None = None,
+) -> Iterator[tuple[RunFolder, RunSummary | ChangerailError]]:
     """Every run with its summary, the newest first; for a run that cannot be read the error."""
     found: list[tuple[float, RunFolder, RunSummary | ChangerailError]] = []
-    for folder in state_folder().all():
+    for folder in (state or state_folder()).all():
         try:
             seen: RunSummary | ChangerailError = current(folder)
         except ChangerailError as error:
@@ -119,15 +131,17 @@ def _written(path: Path) -> float:
         return 0.0
 
 
-def follow(folder: RunFolder, seen: tuple[Record, ...]) -> Iterator[Record]:
-    """The records after ``seen`` as they are written; waits for more without end. Raises JournalDamaged, StorageError."""
-    for record in records(_growing(folder.journal)):
+def follow(
+    folder: RunFolder, seen: tuple[Record, ...], going_on: Callable[[], bool] = lambda: True
+) -> Iterator[Record]:
+    """The records after ``seen`` as they are written; waits for more as long as ``going_on`` says so. Raises JournalDamaged, StorageError."""
+    for record in records(_growing(folder.journal, going_on)):
         if record.seq > len(seen):
             yield record
 
 
-def _growing(path: Path) -> Iterator[bytes]:
-    """The whole lines of a file that grows, without end."""
+def _growing(path: Path, going_on: Callable[[], bool]) -> Iterator[bytes]:
+    """The whole lines of a file that grows."""
     begun = b""
     try:
         with open(path, "rb") as stream:
@@ -136,7 +150,9 @@ def _growing(path: Path) -> Iterator[bytes]:
                 if begun.endswith(b"\n"):
                     yield begun
                     begun = b""
-                else:
+                elif going_on():
                     time.sleep(_LOOK_AGAIN)
+                else:
+                    return
     except OSError as error:
         raise storage_error(path, error) from None

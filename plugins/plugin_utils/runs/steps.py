@@ -1,7 +1,7 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Steps as people name them on a command line: the path, or an end of it that no other step has. Only verbs call it."""
+"""Steps as people name them: the path, or an end of it that no other step has. Doors call it."""
 
 from __future__ import annotations
 
