@@ -33,7 +33,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, ChangerailError
+from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import decide
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     Answered,
@@ -286,11 +286,10 @@ def answer(
     ``resume`` does what follows from the answer. Raises AuthorError when nothing like that is asked, UnknownRun, StorageError.
     """
     past = histories.history(histories.find(run, _state(home)))
-    words = [word for word in (step, choice) if word]
-    question, found = answering.chosen(open_questions(past.events), words, past.folder.run)
-    if found is None:
-        raise AuthorError(f"{question.path}: expected one of {', '.join(question.question.choices)}, got {words[-1]!r}")
-    became = answering.sent(past, question, found, comment, person, Path(key).expanduser() if key else None)
+    asking = open_questions(past.events)
+    at = step or answering.chosen(asking, (), past.folder.run)[0].path
+    question, _choice = answering.chosen(asking, (at, choice), past.folder.run)
+    became = answering.sent(past, question, choice, comment, person, Path(key).expanduser() if key else None)
     refused = became.event.reason if isinstance(became.event, AnswerRefused) else ""
     return Sent(question.path, isinstance(became.event, Answered), refused, became.driver)
 
