@@ -142,7 +142,7 @@ def test_what_is_wrong_is_an_error_and_not_a_traceback_of_somebody_else(home, wo
         api.answer(change.run, "perhaps", home=home)
     wrong = tmp_path / "wrong.yml"
     wrong.write_text("name: Wrong\nsteps:\n  - netops.changerail.aproval: {}\n")
-    with pytest.raises(CheckError, match="wrong.yml:3"):
+    with pytest.raises(CheckError, match=r"wrong\.yml:3"):
         api.start(wrong, home=home)
     change.journal.write_bytes(change.journal.read_bytes().replace(b"Advertise", b"Withdraws"))
     with pytest.raises(JournalDamaged):
@@ -175,7 +175,9 @@ def test_the_example(home, workflow, tmp_path):
     again = call()
     assert (again.returncode, again.stdout) == (0, "NET-4711: succeeded \n")
     workflow.write_text("steps: 1")
-    assert subprocess.run([sys.executable, EXAMPLE, "NET-1", workflow], check=False, capture_output=True).returncode == 2
+    assert (
+        subprocess.run([sys.executable, EXAMPLE, "NET-1", workflow], check=False, capture_output=True).returncode == 2
+    )
 
 
 def test_the_folder_of_a_playbook_is_one_of_ansible_runner(home, tmp_path):
