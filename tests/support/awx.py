@@ -247,7 +247,7 @@ def problems_with(question: Mapping[str, Any], answers: Mapping[str, Any]) -> Se
             return [f"'{name}' value {answer} is too small"]
         if question.get("max") and len(answer) > int(question["max"]):
             return [f"'{name}' value {answer} is too large"]
-    elif kind == "integer" and type(answer) is not int:
+    elif kind == "integer" and (not isinstance(answer, int) or isinstance(answer, bool)):
         return [f"Value {answer} for '{name}' expected to be an integer."]
     elif kind == "multiplechoice" and answer not in question["choices"]:
         return [f"Value {answer} for '{name}' expected to be one of {question['choices']}."]

@@ -34,7 +34,7 @@ def exchanges(text: str) -> Iterator[Exchange]:
                 yield _exchange(command, output)
             command, output = line[2:], []
             while command.endswith("\\"):
-                command += "\n" + next(lines)
+                command += "\n" + next(lines, "")
         elif command:
             output.append(line)
         else:

@@ -44,7 +44,7 @@ def place_of(text: str) -> Place:
         return Place(path=path)
     host, _colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not port.isdecimal() or not int(port) <= 65535:
+    if not port.isdecimal() or int(port) > 65535:
         raise AuthorError(f"--listen {text}: expected HOST:PORT, PORT or unix:/path, such as {DEFAULT}")
     return Place(host or "127.0.0.1", int(port))
 

@@ -9,6 +9,7 @@ What comes back is values, never templates to evaluate: a field that was left as
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -117,7 +118,7 @@ def _number(given: str) -> int | float:
         number = float(given)
     except ValueError:
         raise ValueError(f"{given!r} is no number") from None
-    if number != number or number in (float("inf"), float("-inf")):
+    if not math.isfinite(number):
         raise ValueError(f"{given!r} is no number that can be kept")
     return number
 

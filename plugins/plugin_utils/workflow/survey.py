@@ -8,6 +8,7 @@ AWX asks for text, numbers and choices only, and gives the empty text for a ques
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,7 +62,7 @@ def _number(name: str, answer: str, default: float) -> float:
             number = kind(answer)
         except (ValueError, OverflowError):
             continue
-        if abs(number) != float("inf") and number == number:
+        if isinstance(number, int) or math.isfinite(number):
             return number
     raise AuthorError(f"variable {name}: expected a number, as its default in the workflow, {default}, is one")
 
