@@ -148,6 +148,7 @@ def test_secret_settings_of_connections_are_never_logged() -> None:
 def test_every_module_of_a_system_is_in_its_action_group() -> None:
     """Credentials given once, by ``module_defaults``, reach all modules that take them and no other."""
     groups = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["action_groups"]
-    for system in ("servicenow", "gitlab"):
+    assert set(groups) == set(door.CONNECTIONS)
+    for system in groups:
         taking = [name for name in MODULES if system in page(name)["options"]]
         assert groups[system] == taking, json.dumps(groups)
