@@ -269,12 +269,14 @@ NAMES: Mapping[type, str] = {
 }
 """The name each event has in a journal, for ever."""
 
-_TYPES: Mapping[str, Callable[..., Event]] = {name: kind for kind, name in NAMES.items()}
 _FIELDS: Mapping[Any, tuple[tuple[str, bool], ...]] = {
     kind: tuple((f.name, f.default is MISSING and f.default_factory is MISSING) for f in fields(kind)) for kind in NAMES
 }
-_VALUES: Mapping[Any, Callable[[Mapping[str, JSON]], tuple[JSON, ...]]] = {
-    kind: itemgetter(*(name for name, _required in _FIELDS[kind])) for kind in NAMES
+_READERS: Mapping[
+    str, tuple[Callable[..., Event], Callable[[Mapping[str, JSON]], tuple[JSON, ...]], tuple[tuple[str, bool], ...]]
+] = {
+    name: (kind, itemgetter(*(field_name for field_name, _required in _FIELDS[kind])), _FIELDS[kind])
+    for kind, name in NAMES.items()
 }
 
 
@@ -291,15 +293,16 @@ def from_json(document: Mapping[str, JSON], line: int) -> Event:
 
     Raises JournalDamaged with ``line`` when the event is unknown or a field is missing.
     """
-    kind = _TYPES.get(document.get("event", ""))
-    if kind is None:
-        raise JournalDamaged(f"line {line}: {document.get('event')!r} is no event this release knows", line)
     try:
-        return kind(*_VALUES[kind](document))
+        kind, values, known = _READERS[document["event"]]
+    except (KeyError, TypeError):
+        raise JournalDamaged(f"line {line}: {document.get('event')!r} is no event this release knows", line) from None
+    try:
+        return kind(*values(document))
     except KeyError:
         # Written before a field was added, or damaged.
         pass
     try:
-        return kind(**{name: document[name] for name, required in _FIELDS[kind] if required or name in document})
+        return kind(**{name: document[name] for name, required in known if required or name in document})
     except KeyError as error:
         raise JournalDamaged(f"line {line}: {document['event']} lacks its field {error}", line) from None

@@ -10,16 +10,17 @@ changed line is found at its own number; ``prev`` is the ``sha`` of the line bef
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import JournalDamaged
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Event, from_json, to_json
 
 FIRST = "0" * 64
 _TAIL = len(',"sha":""}\n') + 64
-_scan = json.JSONDecoder().raw_decode
+# ``raw_decode`` without its Python frame, a quarter of the reading of a line; a line that carries its digest is JSON.
+_scan: Callable[[str, int], tuple[dict[str, Any], int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
@@ -49,9 +50,12 @@ def records(lines: Iterable[bytes]) -> Iterator[Record]:
             raise JournalDamaged(
                 f"line {number} is not what was written: its SHA-256 is not the one it carries", number
             )
-        # What carries its digest was written here: one JSON object, with nothing around it.
-        document, _end = _scan(body.decode("utf-8", "surrogatepass") + "}")
-        if document["seq"] != number or document["prev"] != previous:
+        try:
+            document, _end = _scan(body.decode("utf-8", "surrogatepass") + "}", 0)
+            place = document["seq"], document["prev"]
+        except (StopIteration, ValueError, LookupError, TypeError):
+            raise JournalDamaged(f"line {number} carries its SHA-256 and is no event of a journal", number) from None
+        if place != (number, previous):
             raise JournalDamaged(
                 f"line {number} does not follow the line before it: it is number {document['seq']} of what was written; lines were removed, added or swapped",
                 number,

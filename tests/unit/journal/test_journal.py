@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -158,6 +159,15 @@ def test_an_unknown_event_is_damage_and_an_unknown_field_is_not():
     del document["message"]
     with pytest.raises(JournalDamaged, match="message"):
         e.from_json(document, 1)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[1", b"7", b'"seq"', b'{"prev":"x"', b'{"seq":1,"prev":"%b","event":[]' % FIRST.encode(), b"\xff"]
+)
+def test_a_line_that_carries_its_digest_and_is_no_event_is_damage(body):
+    digest = hashlib.sha256(body).hexdigest().encode()
+    with pytest.raises(JournalDamaged, match="line 1"):
+        list(records([b'%b,"sha":"%b"}\n' % (body, digest)]))
 
 
 def test_the_second_engine_is_told_who_holds_the_run(folder):
