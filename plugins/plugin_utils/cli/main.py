@@ -27,6 +27,8 @@ VERBS: Mapping[str, str] = {
     "run": "Run a workflow.",
     "resume": "Go on with a run that waits or was interrupted.",
     "serve": "Drive all runs in one process, with pages, API and metrics.",
+    "user": "Users of the server and their roles.",
+    "token": "API tokens of the server's users.",
     "list": "List runs, the newest first.",
     "status": "Show how a run stands and who is waited for.",
     "show": "Show what happened in a run, or in one step of it.",

@@ -1,11 +1,13 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options and arguments that several verbs share. Only verbs call it."""
+"""What several verbs share: options, arguments, and that an extra is there. Only verbs call it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 
 if TYPE_CHECKING:
     import click
@@ -63,3 +65,20 @@ def extra_vars_option() -> click.Option:
         metavar="VARS",
         help="Variables as key=value, YAML, JSON or @file, stronger than the workflow's own.",
     )
+
+
+def need_extra(extra: str, *modules: str) -> None:
+    """Refuse to go on without the modules of an extra. Raises AuthorError."""
+    from importlib.util import find_spec
+
+    def there(name: str) -> bool:
+        try:
+            return find_spec(name) is not None
+        except ModuleNotFoundError:
+            return False
+
+    missing = [name for name in modules if not there(name)]
+    if missing:
+        raise AuthorError(
+            f"this takes the extra [{extra}], of which {', '.join(missing)} is missing: pip install 'changerail[{extra}]'"
+        )

@@ -261,6 +261,10 @@ def _answer_refused(now: Change, event: events.AnswerRefused) -> None:
     now.state.seen.add(event.answer)
 
 
+def _action_refused(now: Change, event: events.ActionRefused) -> None:
+    now.state.seen.add(event.item)
+
+
 def _intervention_asked(now: Change, event: events.InterventionAsked) -> None:
     leaf = now.state.live.get(event.path)
     if isinstance(leaf, Leaf) and leaf.phase == "asking" and leaf.attempt == event.attempt and leaf.question is None:
@@ -320,6 +324,7 @@ _HANDLERS: Mapping[type, Callable[[Change, Any], None]] = {
     events.TimerFired: _timer_fired,
     events.Answered: _answered,
     events.AnswerRefused: _answer_refused,
+    events.ActionRefused: _action_refused,
     events.Escalated: _escalated,
     events.InterventionAsked: _intervention_asked,
     events.InterventionDecided: _intervention_decided,

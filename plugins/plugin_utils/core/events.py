@@ -222,6 +222,18 @@ class CancelRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionRefused:
+    """The server refused ``by`` to do ``action`` (answer, intervene, cancel, resume) at step ``path`` ("": the run). ``item`` is the refusal's unique id."""
+
+    at: float
+    by: str
+    action: str
+    path: str
+    reason: str
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """The end: ``status`` is "succeeded", "failed" or "cancelled"; ``message`` names the failure that decided it."""
 
@@ -246,6 +258,7 @@ Event = (
     | AnswerRefused
     | Escalated
     | CancelRequested
+    | ActionRefused
     | RunFinished
 )
 
@@ -265,6 +278,7 @@ NAMES: Mapping[type, str] = {
     AnswerRefused: "answer_refused",
     Escalated: "escalated",
     CancelRequested: "cancel_requested",
+    ActionRefused: "action_refused",
     RunFinished: "run_finished",
 }
 """The name each event has in a journal, for ever."""

@@ -14,6 +14,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.failures import 
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Verdict
 from ansible_collections.netops.changerail.plugins.module_utils.question import Question
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
+    ActionRefused,
     Answered,
     AnswerRefused,
     CancelRequested,
@@ -25,7 +26,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.state impor
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.people import inbox
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.answering import to_cancel, to_event
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.answering import to_cancel, to_event, to_refusal
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import (
     Level,
     due_escalations,
@@ -126,13 +127,19 @@ class Questions:
 
     def _open_leaf(self, item: inbox.Item) -> Leaf | None:
         """The live step whose question the item may answer."""
-        leaf = self._loop.state.live.get(item.document.get("path", ""))
+        if item.document["kind"] != inbox.ANSWER:
+            return None
+        leaf = self._loop.state.live.get(item.document["path"])
         return leaf if isinstance(leaf, Leaf) and leaf.question is not None and not leaf.stop else None
 
-    def _event_of(self, item: inbox.Item, leaf: Leaf | None) -> Answered | AnswerRefused | CancelRequested:
+    def _event_of(
+        self, item: inbox.Item, leaf: Leaf | None
+    ) -> Answered | AnswerRefused | CancelRequested | ActionRefused:
         now = self._loop.clock.now()
         if item.document["kind"] == inbox.CANCEL:
             return to_cancel(item.document, item.owner_uid, self._project.people, now)
+        if item.document["kind"] == inbox.REFUSED:
+            return to_refusal(item.document, item.owner_uid, self._project.people, now)
         question, arrived = None, item.arrived
         if leaf is not None and leaf.question is not None:
             question = Question.from_dict(leaf.question)

@@ -7,6 +7,7 @@
 
     $CHANGERAIL_HOME/
       records/                   the local provider's change records
+      accounts.json              users and API tokens of the server
       serve.lock                 held by the server that drives the runs of this folder; its text says who
       wake                       a FIFO: the id of a run, and a newline, makes the server look after that run
       runs/<run id>/
@@ -120,6 +121,10 @@ class StateFolder:
     @property
     def server(self) -> Path:
         return self.path / "serve.lock"
+
+    @property
+    def accounts(self) -> Path:
+        return self.path / "accounts.json"
 
     @property
     def records(self) -> Path:

@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,15 +19,18 @@ from typing import Any
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.module_utils.question import Question
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
+    ActionRefused,
     Answered,
     AnswerRefused,
     CancelRequested,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.people import signatures
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People, Who, login, plain
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import ANSWER, CANCEL
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import ANSWER, CANCEL, REFUSED
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import Offered, refusal
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
+
+_NOT_LOGGED_IN: Mapping[str, Any] = {"authenticated": False, "groups": []}
 
 
 def answer_item(
@@ -47,13 +51,26 @@ def answer_item(
         "comment": comment,
         "person": plain(person),
         "signature": "",
+        **_NOT_LOGGED_IN,
     }
     return item if key is None else {**item, "signature": signatures.sign(_signed(item), key)}
 
 
 def cancel_item(run: str, person: str, reason: str, now: float, force: bool) -> dict[str, Any]:
     """An item for ``inbox.put`` that cancels the run; ``force`` also stops what runs under ``always``."""
-    return {"kind": CANCEL, "id": new_id(now), "run": run, "person": person, "reason": reason, "force": force}
+    item = {"kind": CANCEL, "id": new_id(now), "run": run, "person": person, "reason": reason, "force": force}
+    return {**item, **_NOT_LOGGED_IN}
+
+
+def refused_item(run: str, person: str, action: str, path: str, reason: str, now: float) -> dict[str, Any]:
+    """An item for ``inbox.put`` that has the journal say: a door refused ``person`` to do ``action`` (at step ``path``, or "")."""
+    item = {"kind": REFUSED, "id": new_id(now), "run": run, "person": person, "action": action, "path": path}
+    return {**item, "reason": reason, **_NOT_LOGGED_IN}
+
+
+def logged_in(item: Mapping[str, Any], groups: Collection[str]) -> dict[str, Any]:
+    """The item as the server sends it for a person who has logged in there; ``groups`` are those of the account."""
+    return {**item, "authenticated": True, "groups": sorted(groups)}
 
 
 def new_id(now: float) -> str:
@@ -103,14 +120,29 @@ def to_event(
 
 def to_cancel(item: Mapping[str, Any], owner_uid: int, people: People, now: float) -> CancelRequested:
     """The event of a cancel from the inbox. A name that is only asserted is recorded with the login beside it."""
-    who = people.claimed(item["person"], login(owner_uid))
-    by = who.person if who.assurance != "asserted" else f"{who.person} (asserted by {who.os_user})"
-    return CancelRequested(now, by, item["reason"], item["force"], item["id"])
+    return CancelRequested(now, _by(item, owner_uid, people), item["reason"], item["force"], item["id"])
+
+
+def to_refusal(item: Mapping[str, Any], owner_uid: int, people: People, now: float) -> ActionRefused:
+    """The event of an action that a door refused."""
+    return ActionRefused(now, _by(item, owner_uid, people), item["action"], item["path"], item["reason"], item["id"])
+
+
+def _by(item: Mapping[str, Any], owner_uid: int, people: People) -> str:
+    who = _who(item, owner_uid, people)
+    return who.person if who.assurance != "asserted" else f"{who.person} (asserted by {who.os_user})"
+
+
+def _who(item: Mapping[str, Any], owner_uid: int, people: People) -> Who:
+    # Who owns the state folder could write the journal itself: of them, and of nobody else, it is believed that the person has logged in.
+    if item.get("authenticated") and owner_uid == os.geteuid():
+        return people.authenticated(item["person"], item["groups"])
+    return people.claimed(item["person"], login(owner_uid))
 
 
 def _identified(item: Mapping[str, Any], owner_uid: int, project: Project, at: float) -> tuple[Who, str]:
     """Who answers, and why the answer's signature does not stand ("" when it does, or when there is none)."""
-    who = project.people.claimed(item["person"], login(owner_uid))
+    who = _who(item, owner_uid, project.people)
     if not item["signature"]:
         return who, ""
     if item["person"] != who.person:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pwd
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 
@@ -67,6 +67,13 @@ class People:
         if person is None:
             return Who(plain(name), "asserted", os_user, known=False)
         return Who(person.name, "asserted", os_user, person.groups)
+
+    def authenticated(self, name: str, groups: Iterable[str] = ()) -> Who:
+        """Who it is that logged in at the server as ``name``: a person the project names, or the one with that login, else an account of the server
+        alone. ``groups`` are those the account has beside the person's own.
+        """
+        who = self._vouched_for(plain(name))
+        return replace(who, os_user="", groups=who.groups | frozenset(groups), known=True)
 
     def _vouched_for(self, name: str) -> Who:
         person = self.by_name.get(name)

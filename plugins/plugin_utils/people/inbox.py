@@ -33,6 +33,8 @@ LARGEST = 64 * 1024
 
 ANSWER = "answer"
 CANCEL = "cancel"
+REFUSED = "refused"
+"""An action that a door refused; it only goes into the journal."""
 
 _FIELDS: Mapping[str, Mapping[str, type]] = {
     ANSWER: {
@@ -45,7 +47,10 @@ _FIELDS: Mapping[str, Mapping[str, type]] = {
         "signature": str,
     },
     CANCEL: {"run": str, "person": str, "reason": str, "force": bool},
+    REFUSED: {"run": str, "person": str, "action": str, "path": str, "reason": str},
 }
+_OPTIONAL: Mapping[str, Any] = {"authenticated": False, "groups": []}
+"""What an item of an earlier release may lack, and what it means then."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}\Z")
 
 
@@ -193,7 +198,14 @@ def _checked(text: bytes, item_id: object) -> dict[str, Any]:
     for field, kind in expected.items():
         if not isinstance(document.get(field), kind):
             raise _Unusable(f"its field {field} is missing or no {kind.__name__}")
-    return {"kind": document["kind"], "id": item_id, **{field: document[field] for field in expected}}
+    optional = {field: document.get(field, without) for field, without in _OPTIONAL.items()}
+    if not isinstance(optional["authenticated"], bool) or not _texts(optional["groups"]):
+        raise _Unusable("its field authenticated is no bool, or its field groups no list of texts")
+    return {"kind": document["kind"], "id": item_id, **{field: document[field] for field in expected}, **optional}
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def _refuse(inbox: Path, name: str, reason: str, report: Callable[[str], None]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.question import Question
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
+    ActionRefused,
     Answered,
     AnswerRefused,
     CancelRequested,
@@ -77,7 +78,7 @@ class Timeline:
                 return self._progress(event)
             case StepWaiting() | InterventionAsked():
                 return self._question(event)
-            case Answered() | AnswerRefused() | InterventionDecided() | Escalated():
+            case Answered() | AnswerRefused() | ActionRefused() | InterventionDecided() | Escalated():
                 return self._of_people(event)
             case Evaluated() | Expanded() | StepStarted() | StepFinished() | TimerFired():
                 return self._of_step(event)
@@ -153,7 +154,7 @@ class Timeline:
         void = "what is asked about has changed, earlier answers are void; " if before is not None else ""
         return Entry(event.at, "asked", event.path, "", void + asks(question), question.deadline)
 
-    def _of_people(self, event: Answered | AnswerRefused | InterventionDecided | Escalated) -> Entry:
+    def _of_people(self, event: Answered | AnswerRefused | ActionRefused | InterventionDecided | Escalated) -> Entry:
         match event:
             case Answered():
                 return Entry(
@@ -167,6 +168,8 @@ class Timeline:
                 return Entry(
                     event.at, "refused", event.path, event.person, f"{event.choice} was refused: {event.reason}"
                 )
+            case ActionRefused():
+                return Entry(event.at, "refused", event.path, event.by, f"{event.action} was refused: {event.reason}")
             case InterventionDecided():
                 self._asked.pop(event.path, None)
                 return Entry(

@@ -277,3 +277,28 @@ def test_a_program_that_knows_who_talks_to_it_is_believed_and_four_eyes_still_ho
     assert isinstance(by_requester, AnswerRefused) and "four eyes" in by_requester.reason
     assert isinstance(by_nobody, AnswerRefused) and "not entitled" in by_nobody.reason
     assert isinstance(by_stranger, AnswerRefused) and "not entitled" in by_stranger.reason
+
+
+def test_who_logged_in_at_the_server_is_more_than_a_login_and_less_than_a_signature(folder: RunFolder) -> None:
+    wanted = replace(QUESTION, assurance="authenticated")
+    event = accepted(deliver(folder, answering.logged_in(answer("jm", question=wanted), ["board"]), question=wanted))
+    assert (event.person, event.assurance, event.groups) == ("Jürgen O'Neil", "authenticated", ["board", "netsec"])
+    signed = replace(QUESTION, assurance="signed")
+    item = answering.logged_in(answer("jm", question=signed), ["board"])
+    assert "sign the answer" in refused(deliver(folder, item, question=signed))
+
+
+def test_the_requester_stays_out_whatever_they_log_in_with(folder: RunFolder) -> None:
+    assert "four eyes" in refused(deliver(folder, answering.logged_in(answer("rita"), ["netsec"])))
+
+
+def test_nobody_but_the_owner_of_the_runs_says_that_a_person_has_logged_in(folder: RunFolder) -> None:
+    inbox.put(folder, answering.logged_in(answer("Jürgen O'Neil"), ["netsec"]))
+    (found,) = inbox.items(folder, pytest.fail)
+    event = answering.to_event(found.document, os.getuid() + 1, folder.run, QUESTION, (), PROJECT, 1500.0)
+    assert "only asserted" in refused(event)
+
+
+def test_an_account_that_the_project_does_not_name_has_the_groups_of_the_account(folder: RunFolder) -> None:
+    assert accepted(deliver(folder, answering.logged_in(answer("otto"), ["netsec"]))).person == "otto"
+    assert "not entitled" in refused(deliver(folder, answering.logged_in(answer("otto"), [])))

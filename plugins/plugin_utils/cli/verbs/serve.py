@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli import listening
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import config_option
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import config_option, need_extra
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.driving import evidence_of
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import state_folder
@@ -141,9 +141,9 @@ def serve(
     config: str | None,
 ) -> int:
     """Serve until a signal says otherwise; returns the exit code."""
-    _need_extra("serve", "uvicorn", "starlette", "prometheus_client")
+    need_extra("serve", "uvicorn", "starlette", "prometheus_client")
     if traces:
-        _need_extra("otel", "opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
+        need_extra("otel", "opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
     from ansible_collections.netops.changerail.plugins.plugin_utils.web import logs
 
     logs.set_up(log_format, log_level)
@@ -187,22 +187,6 @@ def _stopped_by_signals(web: uvicorn.Server) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handle)
-
-
-def _need_extra(extra: str, *modules: str) -> None:
-    from importlib.util import find_spec
-
-    def there(name: str) -> bool:
-        try:
-            return find_spec(name) is not None
-        except ModuleNotFoundError:
-            return False
-
-    missing = [name for name in modules if not there(name)]
-    if missing:
-        raise AuthorError(
-            f"this takes the extra [{extra}], of which {', '.join(missing)} is missing: pip install 'changerail[{extra}]'"
-        )
 
 
 def _transport(listen: str, certificate: str, key: str, proxies: Sequence[str]) -> Transport:
