@@ -226,7 +226,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A pipeline as it was seen; ``message`` says what it is at."""
+    """A pipeline as it was seen; ``message`` says what it is at, ``notes`` what is odd about it and worth saying once."""
 
     id: str
     status: Status
@@ -234,6 +234,7 @@ class Pipeline:
     message: str = ""
     jobs: tuple[Job, ...] = ()
     details: Mapping[str, JSON] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

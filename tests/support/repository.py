@@ -10,7 +10,8 @@ spec:
   inputs:
     prefix: {default: 203.0.113.0/24}
     attempt: {default: none}
-    mode: {default: plain, options: [plain, broken, slow, gated, guarded, bridged]}
+    mode: {default: plain, options: [plain, broken, slow, gated, guarded, bridged, loose]}
+    lasting: {default: "0.5"}
     changerail_key: {default: ""}
 ---
 workflow:
@@ -27,6 +28,7 @@ validate:
     - mkdir -p out/deep && echo "$CI_PIPELINE_SOURCE $GREETING" > out/deep/source.txt
     - if [ "$MODE" = broken ]; then echo "device says no" >&2; exit 3; fi
     - if [ "$MODE" = slow ]; then sleep 60; fi
+    - if [ "$MODE" = loose ]; then exit 3; fi
   artifacts: {paths: [edge.diff, out/], when: always}
 maybe:
   stage: validate
@@ -36,6 +38,11 @@ child:
   stage: validate
   rules: [{if: '$MODE == "bridged"'}]
   trigger: {include: child.yml, strategy: depend}
+lengthy:
+  stage: validate
+  rules: [{if: '$MODE == "loose"'}]
+  variables: {LASTING: "$[[ inputs.lasting ]]"}
+  trigger: {include: lengthy.yml}
 deploy:
   stage: deploy
   rules:
@@ -65,6 +72,7 @@ def make(folder: Path, ci_file: str = CI_FILE) -> Path:
     """Makes ``folder`` the repository, with the branches main and proposal."""
     (folder / ".gitlab-ci.yml").write_text(ci_file)
     (folder / "child.yml").write_text("below: {script: [echo child]}\n")
+    (folder / "lengthy.yml").write_text("lasting: {script: [sleep $LASTING]}\n")
     author = ["-c", "user.name=Engineer", "-c", "user.email=engineer@example.net"]
     commands = (
         ["init", "-q", "-b", "main"],

@@ -39,7 +39,7 @@ class Request:
 
 
 class Web:
-    """An HTTP server: ``answers`` by path, ``asked`` in order. An unknown path is 404."""
+    """An HTTP server: ``answers`` by path, with its query or without, ``asked`` in order. An unknown path is 404."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -58,7 +58,8 @@ def web() -> Iterator[Web]:
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             made.asked.append(Request(self.command, self.path, dict(self.headers), body))
-            answer = made.answers.get(self.path.partition("?")[0], Answer(404, "nothing here"))
+            plain = made.answers.get(self.path.partition("?")[0], Answer(404, "nothing here"))
+            answer = made.answers.get(self.path, plain)
             if answer.cut:
                 self.close_connection = True
                 return

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import OperationError
 from ansible_collections.netops.changerail.plugins.module_utils.failures import FAILED, TRANSIENT
@@ -22,12 +23,20 @@ MARKERS = ("variable", "input")
 FILE_LIMIT = 256 * 1024 * 1024
 """Bytes of an artifact, an archive of artifacts or a log."""
 PAGE = 100
-MOST_PAGES = 20
+MOST_PAGES = 100
 _INTERVAL = 10.0
 
 
-class Missing(OperationError):
-    """404: there is no such thing, or the token may not see it."""
+class Refused(OperationError):
+    """GitLab said no to a request, which did nothing; ``status`` is how it said so."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message, FAILED)
+        self.status = status
+
+
+class Missing(Refused):
+    """404 or 410: there is no such thing (any more), or the token may not see it."""
 
 
 @dataclass(frozen=True)
@@ -70,20 +79,22 @@ class Api:
     def get(self, path: str, params: Mapping[str, str] | None = None) -> JSON:
         return _document(self._client.send("GET", path, params=params))
 
-    def pages(self, path: str, params: Mapping[str, str] | None = None) -> list[Mapping[str, JSON]]:
-        """All items of a list."""
-        items: list[Mapping[str, JSON]] = []
-        number = "1"
-        for _page in range(MOST_PAGES):
-            reply = self._client.send("GET", path, params={**(params or {}), "per_page": str(PAGE), "page": number})
+    def items(self, path: str, params: Mapping[str, str] | None = None) -> Iterator[Mapping[str, JSON]]:
+        """The items of a list, fetched page by page as they are asked for. A list is never cut silently: one beyond the bound is an error."""
+        query = {**(params or {}), "per_page": str(PAGE)}
+        for dummy in range(MOST_PAGES):
+            reply = self._client.send("GET", path, params=query)
             document = _document(reply)
             if not isinstance(document, list):
                 raise _doubtful(reply, f"GET {reply.url}: expected a list")
-            items += document
-            number = reply.headers.get("x-next-page", "")
-            if not number:
-                break
-        return items
+            yield from document
+            onward = _next_page(reply.headers)
+            if not onward:
+                return
+            query |= onward
+        raise OperationError(
+            f"GET {reply.url}: the list goes on after {MOST_PAGES * PAGE} items; expected fewer, none was left out so far"
+        )
 
     def post(self, path: str, document: Mapping[str, JSON]) -> JSON:
         return _document(self._client.send("POST", path, headers=_JSON, content=json.dumps(document).encode()))
@@ -105,6 +116,17 @@ class Api:
         if 200 <= reply.status < 300 and reply.headers.get("content-type", "").startswith("text/plain"):
             return reply.body
         raise _refusal(reply) if reply.status >= 300 else _not_what_was_asked(reply, "a log")
+
+
+def _next_page(headers: Mapping[str, str]) -> dict[str, str]:
+    """What asks for the page after this one, empty after the last: by number, or what ``Link`` says where pages have none.
+
+    Of the link only its parameters count: a server behind a proxy may call itself by a name that nobody else knows.
+    """
+    if headers.get("x-next-page"):
+        return {"page": headers["x-next-page"]}
+    link = re.search(r'<([^>]*)>;[^,<]*\brel="?next\b', headers.get("link", ""))
+    return dict(parse_qsl(urlsplit(link[1]).query)) if link else {}
 
 
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -142,9 +164,9 @@ def _refusal(reply: Reply) -> OperationError:
         return OperationError(what, TRANSIENT, reply.retry_after)
     if reply.status >= 500:
         return _doubtful(reply, what)
-    if reply.status == 404:
-        return Missing(f"{what}; it is not there, or the token may not see it", FAILED)
-    return OperationError(f"{what}{_ADVICE.get(reply.status, '')}", FAILED)
+    if reply.status in (404, 410):
+        return Missing(f"{what}; it is not there, or the token may not see it", reply.status)
+    return Refused(f"{what}{_ADVICE.get(reply.status, '')}", reply.status)
 
 
 _ADVICE = {

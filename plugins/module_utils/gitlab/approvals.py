@@ -57,15 +57,11 @@ class GitLabApprovals(ApprovalProvider):
     def _deployment(self, path: str, reference: Mapping[str, JSON]) -> Standing:
         environment, pipeline = str(reference["environment"]), str(_given(reference, "pipeline")).rpartition("/")[2]
         what = f"deployment of pipeline {pipeline} to {environment}"
-        listed = self._api.pages(f"{path}/deployments", {"environment": environment, "order_by": "id", "sort": "desc"})
-        ours = [
-            entry
-            for entry in listed
-            if str(((entry.get("deployable") or {}).get("pipeline") or {}).get("id")) == pipeline
-        ]
-        if not ours:
+        started = str(self._api.get(f"{path}/pipelines/{pipeline}")["created_at"])
+        ours = self._newest(path, environment, pipeline, started)
+        if ours is None:
             return Standing(what, "open", "", (), "the pipeline to get there")
-        seen = self._api.get(f"{path}/deployments/{ours[0]['id']}")
+        seen = self._api.get(f"{path}/deployments/{ours}")
         rows = tuple(_decision(entry, environment) for entry in seen.get("approvals") or ())
         url = str((seen.get("deployable") or {}).get("web_url") or "")
         if any(row.state == "rejected" for row in rows):
@@ -77,6 +73,16 @@ class GitLabApprovals(ApprovalProvider):
         if seen["status"] in _DEPLOYED:
             return Standing(what, "approved", url, rows)
         return Standing(what, "gone", url, rows, f"it is {seen['status']}")
+
+    def _newest(self, path: str, environment: str, pipeline: str, started: str) -> JSON:
+        """The id of the pipeline's latest deployment to the environment; those older than the pipeline need no look."""
+        order = {"environment": environment, "order_by": "id", "sort": "desc"}
+        for entry in self._api.items(f"{path}/deployments", order):
+            if str(((entry.get("deployable") or {}).get("pipeline") or {}).get("id")) == pipeline:
+                return entry["id"]
+            if (_seconds(entry.get("created_at")) or 0.0) < (_seconds(started) or 0.0):
+                break
+        return None
 
 
 def _given(reference: Mapping[str, JSON], name: str) -> JSON:

@@ -15,6 +15,7 @@ import re
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -24,16 +25,17 @@ from urllib.parse import quote
 from ansible_collections.netops.changerail.plugins.module_utils.errors import OperationError
 from ansible_collections.netops.changerail.plugins.module_utils.failures import FAILED, TRANSIENT, UNKNOWN
 from ansible_collections.netops.changerail.plugins.module_utils.files import artifact_of, write_json, write_whole
+from ansible_collections.netops.changerail.plugins.module_utils.gitlab import tree
 from ansible_collections.netops.changerail.plugins.module_utils.gitlab.api import (
     FILE_LIMIT,
     Api,
     Missing,
+    Refused,
     project_path,
     settings,
 )
 from ansible_collections.netops.changerail.plugins.module_utils.operation import JSON, Artifact, Context
 from ansible_collections.netops.changerail.plugins.module_utils.provider import (
-    Job,
     NoAnswer,
     Pipeline,
     PipelineProvider,
@@ -47,19 +49,9 @@ SKEW = 300.0
 """Seconds by which GitLab's clock may be behind ours."""
 LOOK_BACK = 3600.0
 """Seconds to search back when no intent is written down: another machine may have started the attempt."""
-MOST_DOWNSTREAM = 50
 STOPPING = 15.0
 """Seconds a cancelled pipeline is waited for."""
 _SOURCES = ("api", "trigger")
-_ENDED: Mapping[str, Status] = {
-    "success": Status.SUCCESS,
-    "failed": Status.FAILED,
-    "skipped": Status.FAILED,
-    "canceled": Status.CANCELED,
-    "manual": Status.BLOCKED,
-    "scheduled": Status.BLOCKED,
-}
-"""All others, known or not, are at work."""
 _GLOB = re.compile(r"[*?[]")
 _ODD = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -98,7 +90,7 @@ class GitLabPipelines(PipelineProvider):
         if ours:
             for double in ours[1:]:
                 self._cancel_double(double)
-            return self.look(_identity(ours[0]))
+            return self.look(tree.identity(ours[0]))
         if candidates and self._marker == "input" and self._intent.exists():
             raise OperationError(
                 f"{request.project}: a pipeline was asked for and no usable answer came; {len(candidates)} were started on {request.ref} since, "
@@ -118,30 +110,41 @@ class GitLabPipelines(PipelineProvider):
             self._intent.unlink()
             raise _explained(error, request) from None
         try:
-            return self.find(request) or self.look(_identity(made))
+            return self.find(request) or self.look(tree.identity(made))
         except OperationError as error:
             raise NoAnswer(f"pipeline {made['id']} was started, and cannot be looked at yet: {error}") from None
 
     def look(self, pipeline: str) -> Pipeline:
-        project, dummy, number = pipeline.partition("/")
         try:
-            seen = self._api.get(f"{project_path(project)}/pipelines/{number}")
+            return tree.look(self._api, pipeline)
         except Missing as error:
             return Pipeline(pipeline, Status.LOST, message=str(error))
-        return self._with_downstream(pipeline, seen)
 
     def cancel(self, pipeline: str) -> Pipeline:
-        project, dummy, number = pipeline.partition("/")
+        """Stop it and what it started: GitLab itself stops only child pipelines, and not those of other projects."""
+        asked = {pipeline}
+        refusals = []
+        self._ask_to_stop(pipeline)
+        end = time.monotonic() + STOPPING
+        while True:
+            seen = self.look(pipeline)
+            for below in seen.details.get("below", ()):
+                one = tree.identity(below)
+                if one not in asked and tree.ENDED.get(below["status"]) in (None, Status.BLOCKED):
+                    asked.add(one)
+                    try:
+                        self._ask_to_stop(one)
+                    except Refused as error:
+                        refusals.append(f"downstream pipeline {one} must be stopped by hand: {error}")
+            if seen.status not in (Status.RUNNING, Status.BLOCKED) or time.monotonic() > end:
+                return replace(seen, message="; ".join([*refusals, seen.message]) if refusals else seen.message)
+            time.sleep(0.5)
+
+    def _ask_to_stop(self, pipeline: str) -> None:
         try:
-            self._api.post(f"{project_path(project)}/pipelines/{number}/cancel", {})
+            self._api.post(f"{tree.place(pipeline)}/cancel", {})
         except NoAnswer as error:
             raise OperationError(str(error), TRANSIENT) from None
-        end = time.monotonic() + STOPPING
-        seen = self.look(pipeline)
-        while seen.status in (Status.RUNNING, Status.BLOCKED) and time.monotonic() < end:
-            time.sleep(0.5)
-            seen = self.look(pipeline)
-        return seen
 
     def play(self, pipeline: Pipeline, names: Sequence[str]) -> Pipeline:
         """Start the manual jobs of these names or globs that the pipeline waits for."""
@@ -217,7 +220,7 @@ class GitLabPipelines(PipelineProvider):
             "order_by": "id",
             "sort": "asc",
         }
-        found = self._api.pages(f"{project_path(request.project)}/pipelines", params)
+        found = self._api.items(f"{project_path(request.project)}/pipelines", params)
         # Checked here, too: servers without one of the filters ignore it.
         return sorted(
             (entry for entry in found if entry.get("source") in _SOURCES and entry.get("ref") == request.ref),
@@ -233,8 +236,7 @@ class GitLabPipelines(PipelineProvider):
             for entry in candidates:
                 if entry["id"] in others:
                     continue
-                path = f"{project_path(str(entry['project_id']))}/pipelines/{entry['id']}/variables"
-                found = self._api.get(path)
+                found = self._api.get(f"{tree.place(tree.identity(entry))}/variables")
                 if any(variable.get("key") == KEY_VARIABLE and variable.get("value") == key for variable in found):
                     ours.append(entry)
                 else:
@@ -244,36 +246,8 @@ class GitLabPipelines(PipelineProvider):
         return ours
 
     def _cancel_double(self, entry: Entity) -> None:
-        if _ENDED.get(str(entry["status"])) in (None, Status.BLOCKED):
-            self._api.post(f"{project_path(str(entry['project_id']))}/pipelines/{entry['id']}/cancel", {})
-
-    # Looking.
-
-    def _with_downstream(self, identity: str, seen: Entity) -> Pipeline:
-        """The pipeline with its jobs and those of every pipeline it started: it has ended when all of them have."""
-        jobs: list[dict[str, JSON]] = []
-        below: list[tuple[Entity, bool]] = []
-        waiting = [seen]
-        while waiting and len(below) <= MOST_DOWNSTREAM:
-            above = waiting.pop()
-            path = f"{project_path(str(above['project_id']))}/pipelines/{above['id']}"
-            jobs += [_job(job, above, bridge=False) for job in self._api.pages(f"{path}/jobs")]
-            for bridge in self._api.pages(f"{path}/bridges"):
-                jobs.append(_job(bridge, above, bridge=True))
-                started = bridge.get("downstream_pipeline")
-                if started:
-                    below.append((started, bool(bridge.get("allow_failure"))))
-                    waiting.append(started)
-        jobs.sort(key=lambda job: int(job["id"]))
-        status = _status(str(seen["status"]), below)
-        return Pipeline(
-            identity,
-            status,
-            url=str(seen.get("web_url") or ""),
-            message=_message(status, str(seen["status"]), jobs, below),
-            jobs=tuple(Job(str(job["name"]), str(job["status"]), str(job["url"])) for job in jobs),
-            details={"jobs": jobs},
-        )
+        if tree.ENDED.get(str(entry["status"])) in (None, Status.BLOCKED):
+            self._api.post(f"{tree.place(tree.identity(entry))}/cancel", {})
 
     def _one_by_one(self, job: Entity, names: Sequence[str]) -> dict[str, bytes]:
         found = {}
@@ -309,52 +283,9 @@ class GitLabPipelines(PipelineProvider):
             ) from None
 
 
-def _identity(entry: Entity) -> str:
-    return f"{entry['project_id']}/{entry['id']}"
-
-
 def _carries(name: str, key: str) -> bool:
     """Whether a pipeline's name holds the whole key: ``r/step/1`` is not in ``r/step/10``."""
     return re.search(rf"(?<![\w./\[\]-]){re.escape(key)}(?![\w./\[\]-])", name) is not None
-
-
-def _job(job: Entity, pipeline: Entity, *, bridge: bool) -> dict[str, JSON]:
-    return {
-        "id": job["id"],
-        "name": job["name"],
-        "status": job["status"],
-        "url": job.get("web_url") or "",
-        "project": str(pipeline["project_id"]),
-        "allow_failure": bool(job.get("allow_failure")),
-        "reason": job.get("failure_reason") or "",
-        "archive": int((job.get("artifacts_file") or {}).get("size") or 0),
-        "bridge": bridge,
-    }
-
-
-def _status(own: str, below: Sequence[tuple[Entity, bool]]) -> Status:
-    """A bridge without ``strategy: depend`` is done as soon as it has started its pipeline; what it started still counts."""
-    status = _ENDED.get(own, Status.RUNNING)
-    if status != Status.SUCCESS:
-        return status
-    downstream = {_ENDED.get(str(pipeline["status"]), Status.RUNNING) for pipeline, allowed in below if not allowed}
-    for found in (Status.RUNNING, Status.BLOCKED, Status.FAILED):
-        if found in downstream:
-            return found
-    return Status.FAILED if Status.CANCELED in downstream else Status.SUCCESS
-
-
-def _message(status: Status, own: str, jobs: Sequence[Entity], below: Sequence[tuple[Entity, bool]]) -> str:
-    """What the pipeline is at, in few words."""
-    wanted = {Status.FAILED: "failed", Status.BLOCKED: "manual", Status.RUNNING: "running"}.get(status)
-    at = [job for job in jobs if job["status"] == wanted and not job["allow_failure"] and not job["bridge"]]
-    if at:
-        reason = f": {at[0]['reason']}" if status == Status.FAILED and at[0]["reason"] else ""
-        return f"job {at[0]['name']} {'waits to be started by hand' if wanted == 'manual' else f'is {wanted}' if wanted == 'running' else 'failed'}{reason}"
-    if status == Status.SUCCESS:
-        return ""
-    others = [pipeline for pipeline, _allowed in below if pipeline["status"] not in ("success", "skipped")]
-    return f"downstream pipeline {others[0]['id']} is {others[0]['status']}" if others and own == "success" else own
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

@@ -145,6 +145,22 @@ def test_a_pipeline_is_over_when_its_children_are(run):
     assert {"child", "below"} <= {job["name"] for job in done.result["jobs"]}
 
 
+def test_a_failed_pipeline_is_over_when_what_it_started_without_waiting_is(run):
+    failed = run(mode="loose")
+    assert isinstance(failed, Failed)
+    assert "job validate failed" in failed.message
+    assert {job["name"]: job["status"] for job in failed.result["jobs"]}["lasting"] == "success"
+
+
+def test_cancel_stops_what_it_started_too(call):
+    made = call(mode="loose", inputs={"lasting": "60"})
+    outcome = PIPELINE.start(made)
+    eventually(lambda: "job lasting is running" in PIPELINE.poll(made, outcome.handle).message)
+    PIPELINE.cancel(made, outcome.handle)
+    ended = finished(PIPELINE, made, outcome)
+    assert {job["name"]: job["status"] for job in ended.result["jobs"]}["lasting"] == "canceled"
+
+
 def test_a_manual_gate_blocks_until_somebody_plays_it(call, project):
     made = call(mode="gated")
     outcome = PIPELINE.start(made)

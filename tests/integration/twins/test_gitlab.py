@@ -1,11 +1,16 @@
 # The GitLab twin through python-gitlab, unchanged: pipelines that really run, jobs, artifacts, gates, approvals. Run by pytest.
 from __future__ import annotations
 
+import queue
+from types import SimpleNamespace
+
 import gitlab
 import pytest
 import requests
 
 from ansible_collections.netops.changerail.tests.twins.gitlab.access import TOKEN, TRIGGER_TOKEN
+from ansible_collections.netops.changerail.tests.twins.gitlab.runner import Runner
+from ansible_collections.netops.changerail.tests.twins.gitlab.source import Source
 
 OVER = ("success", "failed", "canceled", "skipped", "manual")
 
@@ -92,6 +97,19 @@ def test_cancel_ends_a_running_job(project, until):
     pipeline.cancel()
     assert finished(pipeline, until).status == "canceled"
     assert statuses(pipeline)["validate"] == "canceled"
+
+
+def test_a_job_cancelled_before_its_process_is_there_ends_too(tmp_path, repository):
+    ended = queue.Queue()
+    runner = Runner(lambda job, how: ended.put(how.reason))
+    spec = SimpleNamespace(script=["sleep 60"], after_script=[], timeout=60, artifact_paths=[], artifacts_when="always")
+    source = Source(repository)
+    pipeline = SimpleNamespace(project=SimpleNamespace(source=source), sha=source.commit("main"))
+    job = SimpleNamespace(id=1, folder=tmp_path, trace=tmp_path / "trace.log", spec=spec, pipeline=pipeline)
+    runner.cancel(job)
+    runner.cancel(job)
+    runner.start(job, {}, [])
+    assert ended.get(timeout=10) == "script_failure"
 
 
 def test_a_manual_gate_blocks_until_it_is_played(project, run, until):

@@ -34,6 +34,7 @@ class Runner:
     def __init__(self, finished: Callable[[Job, Ended], None]) -> None:
         self._finished = finished
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._cancelled: set[int] = set()
         self._lock = threading.Lock()
 
     def start(self, job: Job, environment: Mapping[str, str], inherited: Sequence[Job]) -> None:
@@ -41,9 +42,11 @@ class Runner:
         threading.Thread(target=self._run, args=(job, dict(environment), list(inherited)), daemon=True).start()
 
     def cancel(self, job: Job) -> None:
-        """Ends the job's processes; ``finished`` follows."""
+        """Ends the job's processes, also those that are only about to start; ``finished`` follows."""
         with self._lock:
             process = self._processes.get(job.id)
+            if process is None:
+                self._cancelled.add(job.id)
         if process:
             _signal(process, signal.SIGTERM)
             threading.Timer(GRACE, _signal, (process, signal.SIGKILL)).start()
@@ -106,6 +109,9 @@ class Runner:
         with self._lock:
             process = _bash(lines, variables, work, trace)
             self._processes[job.id] = process
+            cancelled = job.id in self._cancelled
+        if cancelled:
+            self.cancel(job)
         return process
 
 
