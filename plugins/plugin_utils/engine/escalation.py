@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.arguments import validated
 from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError
+from ansible_collections.netops.changerail.plugins.module_utils.files import write_json
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Call, Context, Failed, find
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import Leaf
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop
@@ -22,6 +24,9 @@ _LOG = logging.getLogger("changerail")
 
 class Teller:
     """Sends the messages of an escalation level; that it was due is in the journal, that one failed goes to the log.
+
+    A mark in the level's folder says that it was done with. Whoever takes the run up tells every level of an open question that lacks it again, so an
+    engine that ends between the journal and the sending loses no message; what was sent to somebody already is not sent to them twice.
 
     A message says what is asked and how to answer, with the address of the question where a server has one. It holds nothing of a diff or an artifact:
     channels reach people who may not see those, and the page behind the address shows them to those who may.
@@ -35,24 +40,31 @@ class Teller:
         """Notify the people, groups and channels of ``level`` that the leaf's question waits."""
         if leaf.question is None:
             return
-        message = {"title": f"{self._around.folder.run}: {leaf.question['title']}", "message": self._text(leaf)}
+        message = {"title": f"{self._around.folder.run}: {leaf.question['title']}", "message": self._text(leaf, number)}
         path = f"{leaf.path}#escalation-{number}"
         context = self._around.context(path, leaf.attempt, self._around.folder.step(path, leaf.attempt))
         names = told(level, leaf.question, self._around.settings)
+        mark, question = context.folder / "told.json", {"question": leaf.question["id"], "asked_at": leaf.asked_at}
 
         def job() -> Callable[[], None]:
+            if mark.exists() and json.loads(mark.read_bytes()) == question:
+                return lambda: None
             # One by one: that somebody cannot be reached keeps nobody else from hearing of it.
             problems = [problem for name in names if (problem := _told({**message, "to": [name]}, context))]
+            try:
+                write_json(mark, question)
+            except OSError as error:
+                problems.append(f"{mark}: {error.strerror}; who was told may be told again by the next engine")
             return lambda: self._report(leaf.path, number, problems)
 
         self._loop.work(job)
 
-    def _text(self, leaf: Leaf) -> str:
+    def _text(self, leaf: Leaf, number: int) -> str:
         question, run = leaf.question or {}, self._around.folder.run
         address = self._around.link(leaf.path)
         lines = [
             leaf.message,
-            "Nobody has answered yet." if leaf.told > 1 or question.get("kind") == "intervention" else "",
+            "Nobody has answered yet." if number > 1 or question.get("kind") == "intervention" else "",
             f"To answer: {address}" if address else "",
             f"{'Or' if address else 'To answer'}: changerail answer {run} {leaf.path} {'|'.join(question.get('choices', ()))}",
         ]
@@ -83,5 +95,5 @@ def _told(options: Mapping[str, Any], context: Context) -> str:
         operation = find("operations", "notify")
         outcome = operation.start(Call(validated(operation, options), context))
         return outcome.message if isinstance(outcome, Failed) else ""
-    except ChangerailError as error:
+    except (ChangerailError, OSError) as error:
         return str(error)

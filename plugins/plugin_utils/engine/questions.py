@@ -111,6 +111,10 @@ class Questions:
             return
         levels = self._levels(leaf)
         told = leaf.told
+        if watch.looks == 1:
+            # Recorded by an engine that may have ended before it had told them.
+            for number, level in enumerate(levels[:told], start=1):
+                self._tell(leaf, number, level)
         for number, level in due_escalations(levels, leaf.asked_at, leaf.told, now):
             told = number
             event = Escalated(self._loop.clock.now(), leaf.path, question.id, number, list(level.to))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from support.runs import Bench
@@ -78,6 +79,16 @@ def test_an_unanswered_question_goes_to_the_next_level_after_its_time_and_each_l
     run.drive(_until(run, 180 * MINUTE))
     assert _levels(run) == [(1, ["oncall"]), (2, ["lead"]), (3, ["oncall", "lead"])]
     assert [request.path for request in server.asked] == ["/oncall", "/lead", "/oncall", "/lead"]
+
+
+def test_a_level_that_was_recorded_and_not_told_is_told_by_the_next_engine(told):
+    """What a kill between the journal and the sending leaves: the level is recorded, and its folder says nothing."""
+    run, server = told
+    run.drive(_until(run, 40 * MINUTE))
+    shutil.rmtree(run.folder.path / "steps" / "one%23escalation-2")
+    run.drive(_until(run, 45 * MINUTE))
+    assert [request.path for request in server.asked] == ["/oncall", "/lead", "/lead"]
+    assert _levels(run) == [(1, ["oncall"]), (2, ["lead"])]
 
 
 def test_the_status_shows_the_attempt_and_the_next_try(tmp_path):
