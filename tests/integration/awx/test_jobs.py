@@ -7,6 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 from support.awx import Controller, Refused, plain, templates
+from support.repository import make
+
+from ansible_collections.netops.changerail.tests.twins.gitlab.access import TOKEN
+from ansible_collections.netops.changerail.tests.twins.kit.start import running
+from ansible_collections.netops.changerail.tests.twins.servicenow.people import INTEGRATION, PASSWORD
 
 TEMPLATES = templates()
 CHANGE, ANSWER, ALL, ONE, STATUS, REHEARSE = (
@@ -165,3 +170,66 @@ def test_the_vault_password_of_a_credential_reaches_the_run(controller, tmp_path
     assert job.artifacts.get("run_state") == "succeeded", plain(job.output)
     everything = [path.read_bytes() for path in controller.volume.rglob("*") if Path(path).is_file()]
     assert not [text for text in everything if b"s3cr3t-of-the-edge" in text or b"open sesame" in text]
+
+
+def test_four_eyes_hold_back_a_requester_who_belongs_to_the_group(controller):
+    path = controller.volume / "changerail.yml"
+    project = yaml.safe_load(path.read_text())
+    project["people"]["alice"]["groups"].append("netsec")
+    path.write_text(yaml.safe_dump(project))
+    controller.launch(CHANGE, "alice", {"ticket": "CHG-15", "sites": "fra"})
+    own = controller.launch(ANSWER, "alice", {"run_id": "CHG-15", "choice": "approve"})
+    assert own.status == "failed"
+    assert "four eyes" in plain(own.output)
+    refused = [event for event in events(controller, "CHG-15") if event["event"] == "answer_refused"]
+    assert [(event["person"], event["assurance"]) for event in refused] == [("alice", "authenticated")]
+
+
+def test_an_answer_that_goes_on_and_a_node_that_wants_the_change_finished(controller):
+    """Further extra vars of the playbooks, as a template would fix them."""
+    must_end = {**CHANGE, "extra_vars": {**CHANGE["extra_vars"], "fail_when_waiting": True, "timeout": "60s"}}
+    waiting = controller.launch(must_end, "alice", {"ticket": "CHG-16", "sites": "fra"})
+    assert (waiting.status, waiting.artifacts["run_state"]) == ("failed", "waiting")
+    going_on = {**ANSWER, "extra_vars": {"go_on": True}}
+    answered = controller.launch(going_on, "bob", {"run_id": "CHG-16", "choice": "approve"})
+    assert (answered.status, answered.artifacts["run_state"]) == ("successful", "succeeded"), plain(answered.output)
+
+
+SYSTEMS = """\
+name: Both systems
+steps:
+  - name: Open the change record
+    netops.changerail.change_record: {provider: servicenow, type: normal, short_description: Both systems}
+    register: change
+  - name: Build
+    netops.changerail.pipeline: {provider: gitlab, project: net/edge, ref: main}
+"""
+CI_FILE = """\
+workflow: {name: $CHANGERAIL_KEY}
+build: {script: [echo built]}
+"""
+
+
+def test_the_credentials_reach_servicenow_and_gitlab(controller, tmp_path):
+    (tmp_path / "repository").mkdir()
+    repository = make(tmp_path / "repository", CI_FILE)
+    project = tmp_path / "systems"
+    project.mkdir()
+    (project / "change.yml").write_text(SYSTEMS)
+    (project / "run.yml").write_text((controller.project / "run.yml").read_text())
+    controller.project = project
+    with (
+        running("servicenow", tmp_path / "servicenow", settings={"flow_delay": 0}) as servicenow,
+        running("gitlab", tmp_path / "gitlab", "--project", f"net/edge={repository}") as gitlab,
+    ):
+        controller.credentials = {
+            **controller.credentials,
+            "servicenow": {"host": servicenow.url, "username": INTEGRATION, "password": PASSWORD},
+            "gitlab": {"url": gitlab.url, "token": TOKEN},
+        }
+        job = controller.launch(CHANGE, "alice", {"ticket": "CHG-17"})
+    assert job.artifacts.get("run_state") == "succeeded", plain(job.output)
+    assert job.artifacts["run_results"]["change"]["number"].startswith("CHG")
+    everything = [path.read_bytes() for path in controller.volume.rglob("*") if path.is_file()]
+    assert not [text for text in everything if PASSWORD.encode() in text or TOKEN.encode() in text]
+    assert PASSWORD not in job.output and TOKEN not in job.output
