@@ -96,8 +96,8 @@ test-cores:  ## `make test` on the other ansible-core versions, where a Python f
 # A copy for each environment: ansible-test keeps its own inside.
 COPY := .work/collection$(CORE:%=-%)/ansible_collections/netops/changerail
 
-.PHONY: check lint types imports changelog sanity units cores ansible-lint molecule docs-lint importer build copy
-check: lint types imports changelog cores ansible-lint molecule docs-lint importer build  ## every gate below
+.PHONY: check lint types imports changelog sanity units cores ansible-lint molecule docs-lint docs importer build copy
+check: lint types imports changelog cores ansible-lint molecule docs-lint docs importer build  ## every gate below
 
 lint: venv  ## ruff: mistakes and format
 	$(PY) -m ruff check .
@@ -143,6 +143,16 @@ docs-lint: copy $(DOCS_VENV)/.stamp  ## antsibull-docs: the plugins' documentati
 
 importer: copy $(IMPORTER_VENV)/.stamp  ## galaxy-importer: what Galaxy and Automation Hub would say
 	tools/import "$(COPY)" .work/importer "$(IMPORTER_VENV)"
+
+# LINKS=external looks at the links to other sites as well, which takes a network.
+DOCS := .work/docs
+docs: $(DOCS_VENV)/.stamp  ## the documentation as a site in .work/docs/html; a dead link is an error (LINKS=external: also to other sites)
+	$(DOCS_VENV)/bin/python tools/docs/assemble.py "$(DOCS)/source"
+	PATH="$$PWD/$(DOCS_VENV)/bin:$$PATH" $(DOCS_VENV)/bin/antsibull-docs collection --use-current --fail-on-error --squash-hierarchy \
+	    --dest-dir "$(DOCS)/source/reference/collection" netops.changerail
+	$(DOCS_VENV)/bin/sphinx-build -qWT --keep-going -c tools/docs -d "$(DOCS)/doctrees" -b html "$(DOCS)/source" "$(DOCS)/html"
+	$(if $(LINKS),$(DOCS_VENV)/bin/sphinx-build -qW --keep-going -c tools/docs -d "$(DOCS)/doctrees" -b linkcheck "$(DOCS)/source" "$(DOCS)/links")
+	@echo "$(DOCS)/html/index.html"
 
 build: copy  ## build the collection and the wheel, install each into an empty place and use it
 	tools/build-and-install "$(COPY)" .work/build "$(PY)"

@@ -35,20 +35,35 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model i
 NAME = "changerail.yml"
 VARIABLE = "CHANGERAIL_CONFIG"
 
-SECTIONS = (
-    "people",
-    "groups",
-    "connections",
-    "channels",
-    "calendars",
-    "defaults",
-    "escalation",
-    "allowed_signers",
-    "trusted_os_users",
-)
-_PERSON = ("os_user", "groups", "mail", "notify", "keys")
-_DEFAULTS = ("deadline", "assurance", "records", "pipelines")
-_LEVEL = ("after", "to")
+SECTIONS: Mapping[str, str] = {
+    "people": "Everybody who may be asked or told, by name; the name is the login too, where nothing else is said.",
+    "groups": "Groups by name, each with a list of people; the same as `groups` of a person, from the other side.",
+    "connections": "How a system is reached, by the provider's name, such as `servicenow` or `gitlab`: URL, credentials and whatever else its page says.",
+    "channels": "Where notifications go, by name: an Apprise URL such as `mailto://...`, or a list of them.",
+    "calendars": "iCalendar files by name, for `window`: a URL, or a path that starts at this file's folder.",
+    "defaults": "What counts where a step does not say it.",
+    "escalation": "Who is told when nobody answers a question, level after level; `escalate` of a step overrides it.",
+    "allowed_signers": "A file in the format of `ssh-keygen -Y verify` with keys of people, beside their `keys`; a path that starts at this file's folder.",
+    "trusted_os_users": "Logins of programs that are believed when they say who answers; none of them may be a person's own.",
+}
+"""The sections, each with what it is for; the reference documentation shows this and the three below."""
+PERSON: Mapping[str, str] = {
+    "os_user": "The login, or a list of them, by which the person is known on this machine; default is the person's name.",
+    "groups": "The groups the person belongs to.",
+    "mail": "The mail address, by which the person is found in other systems and in SSH signatures.",
+    "notify": "An Apprise URL, or a list of them, where the person is told of questions.",
+    "keys": "SSH public keys, each the line of a .pub file, by which signed answers are verified.",
+}
+DEFAULTS: Mapping[str, str] = {
+    "deadline": "When a question is denied by itself, a duration such as `2d` or a moment.",
+    "assurance": f"How sure it must be who answered: one of {', '.join(ASSURANCES)}.",
+    "records": "The provider of change records, such as `servicenow`.",
+    "pipelines": "The provider of pipelines, such as `gitlab`.",
+}
+LEVEL: Mapping[str, str] = {
+    "after": "How long nobody answered, a duration such as `30m`.",
+    "to": f"Who is told then: people, groups, channels, or `{ASKED}` for those who may answer.",
+}
 
 _SECRET_KEY = re.compile(r"(?i)(password|passwd|passphrase|secret|token|api[-_]?key|authorization)\Z")
 _PASSWORD_IN_URL = re.compile(r"://[^/@\s:?#]*:[^/@\s?#]+@")
@@ -134,7 +149,7 @@ class _Reader:
         notify: dict[str, list[Any]] = {}
         owners: dict[str, str] = {}
         for name, node in self._named(section, "people"):
-            parts = {} if _nothing(node) else dict(self._table(node, f"person {name}", _PERSON))
+            parts = {} if _nothing(node) else dict(self._table(node, f"person {name}", PERSON))
             logins = tuple(text for text, _at in self._texts(parts.get("os_user"))) if "os_user" in parts else (name,)
             for login in logins:
                 if owners.setdefault(login, name) != name:
@@ -198,7 +213,7 @@ class _Reader:
 
     def _defaults(self, section: Node | None) -> dict[str, Any]:
         defaults: dict[str, Any] = {}
-        for name, node in self._table(section, "defaults", _DEFAULTS) if section else ():
+        for name, node in self._table(section, "defaults", DEFAULTS) if section else ():
             text = self._text(node)
             if name == "deadline" and text:
                 self._checked(node, partial(moment, text, 0.0))
@@ -212,7 +227,7 @@ class _Reader:
     def _escalation(self, section: Node | None, known: set[str]) -> tuple[Level, ...]:
         levels = []
         for node in section.items if isinstance(section, Items) else ():
-            parts = dict(self._table(node, "a level of escalation", _LEVEL))
+            parts = dict(self._table(node, "a level of escalation", LEVEL))
             if not {"after", "to"} <= set(parts):
                 self._mistakes.add(
                     node.at, "a level of escalation lacks a part", "after (a duration such as 30m) and to"
@@ -237,7 +252,7 @@ class _Reader:
 
     # What values are
 
-    def _table(self, node: Node, what: str, known: tuple[str, ...]) -> Iterator[tuple[str, Node]]:
+    def _table(self, node: Node, what: str, known: Mapping[str, str]) -> Iterator[tuple[str, Node]]:
         """The entries of a mapping that may have only ``known`` keys."""
         if not isinstance(node, Table):
             self._mistakes.add(node.at, f"{what} is {described(node)}", f"a mapping with {', '.join(known)}")
