@@ -120,6 +120,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
     @contextlib.contextmanager
     def _starting(self, run: str, args: Mapping[str, Any], variables: Mapping[str, Any]) -> Iterator[list[str]]:
         """The command line that starts the run; its variables are in a file that is gone afterwards."""
+        from ansible_collections.netops.changerail.plugins.plugin_utils.cli import from_playbook
         from ansible_collections.netops.changerail.plugins.plugin_utils.cli.kept_project import keep, keep_inventory
         from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import state_folder
 
@@ -136,7 +137,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
         arguments += ["--limit", args["limit"]] if args["limit"] else []
         arguments += ["--config", args["config"]] if args["config"] else []
         arguments += ["--check"] if self._task.check_mode else []
-        who = args["person"] or launched_by(variables)
+        who = args["person"] or from_playbook.launched_by(variables)
         arguments += ["--as", who] if who else []
         with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
             json.dump(values, file, default=str)
@@ -172,13 +173,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
 
     def _answered(self, args: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         from ansible_collections.netops.changerail.plugins.plugin_utils import api
+        from ansible_collections.netops.changerail.plugins.plugin_utils.cli import from_playbook
 
         given, job = args["answer"], variables.get("awx_job_id")
         if job is not None and not args["person"] and not variables.get("awx_user_name"):
             raise AuthorError(
                 f"AWX job {job} was started by no person; an answer is a person's: launch the job yourself"
             )
-        person = args["person"] or launched_by(variables)
+        person = args["person"] or from_playbook.launched_by(variables)
         comment = f"{given['comment']} (AWX job {job})".strip() if job is not None else given["comment"]
         if self._task.check_mode:
             return {**api.status(args["run_id"]).as_dict(), "changed": False}
@@ -225,18 +227,6 @@ def _result(result: dict[str, Any], done: Any) -> dict[str, Any]:
             "go on with it by its run_id",
         )
     return result
-
-
-def launched_by(variables: Mapping[str, Any]) -> str:
-    """Who launched the AWX job this is, as AWX says it in variables that win over all others there; "" outside of one."""
-    if variables.get("awx_job_id") is None:
-        return ""
-    if variables.get("awx_user_name"):
-        return str(variables["awx_user_name"])
-    for kind in ("schedule", "parent_job_schedule"):
-        if variables.get(f"awx_{kind}_name"):
-            return f"AWX schedule {variables[f'awx_{kind}_name']}"
-    return f"AWX {variables.get('awx_job_template_name') or 'job'}"
 
 
 def _usable(sources: Any) -> list[str]:

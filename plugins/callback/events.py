@@ -102,8 +102,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible does not sa
         if not path:
             self.disabled = True
             return
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_SH)
+        self._open(path)
 
     # What Ansible calls.
 
@@ -161,6 +160,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible does not sa
         self._write("stats", hosts=hosts, custom={host: self._shown_stats(data) for host, data in stats.custom.items()})
 
     # How an event is written.
+
+    def _open(self, path: str | os.PathLike[str]) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_SH)
 
     def _number(self, task: Any) -> int:
         """The task's number; its line is written when it is first met."""

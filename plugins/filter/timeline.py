@@ -54,7 +54,7 @@ _value:
     kind:
       description:
         - What it is, V(run), V(engine), V(started), V(asked), V(answered), V(refused), V(escalated), V(decided), V(ok), V(changed), V(skipped),
-          V(failed), V(cancel), V(succeeded) or V(cancelled).
+          V(failed), V(cancel), V(evidence), V(succeeded) or V(cancelled).
       type: str
       sample: answered
     path:

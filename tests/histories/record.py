@@ -1,7 +1,8 @@
 """Records the histories of this release into tests/histories/<version>/, once: ``python tests/histories/record.py``.
 
 Each construct (tests/support/constructs.py) is run by the engine; one of the engines dies on the way and another goes on. Two of them are also kept as they
-were while they waited. What tells of the machine (paths, host, user, pid) is replaced, and the lines are chained again.
+were while they waited, and one with evidence that came in meanwhile. What tells of the machine (paths, host, user, pid) is replaced, and the lines are
+chained again.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ DIES_AT = 17
 PLACE = "/srv/changes"
 WAITING = {"questions": e.StepWaiting, "retries": e.StepFinished}
 """Runs that are also kept as they were after the first event of this kind."""
+EVIDENCE = "questions"
+"""The run that is also kept with evidence that came in while it waited."""
 
 
 def main() -> int:
@@ -54,7 +57,17 @@ def main() -> int:
         if flow.name in WAITING:
             last = next(place for place, event in enumerate(history) if isinstance(event, WAITING[flow.name]))
             keep(target / f"{slug(flow.name)}-waiting", history[: last + 1])
+        if flow.name == EVIDENCE:
+            keep(target / "evidence", with_evidence(history))
     return 0
+
+
+def with_evidence(history: Sequence[e.Event]) -> list[e.Event]:
+    """The history with a playbook that somebody ran while the run waited."""
+    last = next(place for place, event in enumerate(history) if isinstance(event, e.StepWaiting))
+    files = {"events": {"path": f"{PLACE}/recorded/one/events.jsonl", "sha256": "0" * 64, "size": 120}}
+    added = e.EvidenceAdded(history[last].at, "engineer", "deploy.yml", "", "", True, files, "one")
+    return [*history[: last + 1], added, *history[last + 1 :]]
 
 
 def recorded(flow: Flow) -> list[e.Event]:

@@ -1,7 +1,7 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs as playbooks see them: driven by the command line in a process of its own, and read here. Only the action plugins call it.
+"""Runs as playbooks see them: driven by the command line in a process of its own, and read here. Only the action plugins and the callback call it.
 
 A process of its own, because Ansible's worker has its signals, its settings and its state, and the engine has its own.
 """
@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import UnknownRun
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import (
@@ -91,6 +92,18 @@ def existing(run: str) -> History | None:
     except UnknownRun:
         return None
     return history(folder) if folder.has_begun() else None
+
+
+def launched_by(variables: Mapping[str, Any]) -> str:
+    """Who launched the AWX job this is, as AWX says it in variables that win over all others there; "" outside of one."""
+    if variables.get("awx_job_id") is None:
+        return ""
+    if variables.get("awx_user_name"):
+        return str(variables["awx_user_name"])
+    for kind in ("schedule", "parent_job_schedule"):
+        if variables.get(f"awx_{kind}_name"):
+            return f"AWX schedule {variables[f'awx_{kind}_name']}"
+    return f"AWX {variables.get('awx_job_template_name') or 'job'}"
 
 
 def _stop(process: subprocess.Popen[str], out_of_time: threading.Event) -> None:

@@ -24,6 +24,7 @@ _STYLES: Mapping[str, str] = {
     "answered": "magenta",
     "refused": "red",
     "escalated": "yellow",
+    "evidence": "blue",
     "decided": "magenta",
     "cancel": "bold red",
 }

@@ -153,6 +153,10 @@ def _cancel_requested(now: Change, event: events.CancelRequested) -> None:
     stop(now, state.root, event.force)
 
 
+def _evidence_added(now: Change, event: events.EvidenceAdded) -> None:
+    now.state.seen.add(event.item)
+
+
 # Events of a step
 
 
@@ -316,6 +320,7 @@ _HANDLERS: Mapping[type, Callable[[Change, Any], None]] = {
     events.RunStarted: _run_started,
     events.RunFinished: _run_finished,
     events.CancelRequested: _cancel_requested,
+    events.EvidenceAdded: _evidence_added,
     events.Evaluated: _evaluated,
     events.Expanded: _expanded,
     events.StepStarted: _step_started,

@@ -234,6 +234,24 @@ class ActionRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceAdded:
+    """Something was done beside the run that belongs to it, and its files are evidence of the run from now on.
+
+    ``name`` says what was done, such as a playbook's name, ``by`` who did it. ``failure``, ``message`` and ``changed`` say what came of it as in
+    ``StepFinished``. ``files`` are ``{"path", "sha256", "size"}`` by name. ``item`` is its unique id in the inbox.
+    """
+
+    at: float
+    by: str
+    name: str
+    failure: str
+    message: str
+    changed: bool
+    files: Mapping[str, JSON]
+    item: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """The end: ``status`` is "succeeded", "failed" or "cancelled"; ``message`` names the failure that decided it."""
 
@@ -259,6 +277,7 @@ Event = (
     | Escalated
     | CancelRequested
     | ActionRefused
+    | EvidenceAdded
     | RunFinished
 )
 
@@ -279,6 +298,7 @@ NAMES: Mapping[type, str] = {
     Escalated: "escalated",
     CancelRequested: "cancel_requested",
     ActionRefused: "action_refused",
+    EvidenceAdded: "evidence_added",
     RunFinished: "run_finished",
 }
 """The name each event has in a journal, for ever."""

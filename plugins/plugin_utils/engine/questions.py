@@ -19,6 +19,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
     AnswerRefused,
     CancelRequested,
     Escalated,
+    EvidenceAdded,
     InterventionAsked,
     InterventionDecided,
 )
@@ -26,7 +27,12 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.state impor
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.people import inbox
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.answering import to_cancel, to_event, to_refusal
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.answering import (
+    to_cancel,
+    to_event,
+    to_evidence,
+    to_refusal,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import (
     Level,
     due_escalations,
@@ -138,12 +144,14 @@ class Questions:
 
     def _event_of(
         self, item: inbox.Item, leaf: Leaf | None
-    ) -> Answered | AnswerRefused | CancelRequested | ActionRefused:
+    ) -> Answered | AnswerRefused | CancelRequested | ActionRefused | EvidenceAdded:
         now = self._loop.clock.now()
         if item.document["kind"] == inbox.CANCEL:
             return to_cancel(item.document, item.owner_uid, self._project.people, now)
         if item.document["kind"] == inbox.REFUSED:
             return to_refusal(item.document, item.owner_uid, self._project.people, now)
+        if item.document["kind"] == inbox.EVIDENCE:
+            return to_evidence(item.document, item.owner_uid, self._project.people, now)
         question, arrived = None, item.arrived
         if leaf is not None and leaf.question is not None:
             question = Question.from_dict(leaf.question)

@@ -96,10 +96,12 @@ def create(
     project: Project | None = None,
     run: str | None = None,
     clock: Clock | None = None,
+    happened: Sequence[Event] = (),
 ) -> RunFolder:
     """Make a run of ``workflow`` and write its first record; nothing is started yet.
 
     ``variables`` are the extra vars, ``options`` what ``RunStarted.options`` says, ``requester`` has "name", "assurance" and "os_user".
+    ``happened`` is what has happened already, for a run that is recorded afterwards.
     Raises AuthorError when the id is taken or impossible, StorageError.
     """
     now = (clock or Clock()).now()
@@ -124,7 +126,7 @@ def create(
         # Looked at again under the lock: two may have found that nobody had begun.
         if folder.has_begun():
             raise taken(folder)
-        journal.append([started])
+        journal.append([started, *happened])
     return folder
 
 

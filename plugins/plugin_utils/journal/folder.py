@@ -16,7 +16,8 @@
         wake                     a FIFO: a byte written here makes a running engine look into the inbox
         secrets.json             extra vars whose names say that they are secret; only until the run is over
         entry.json               how the run stood when it was put down, so that nobody has to read the journal for it; never trusted blindly
-        inbox/<id>.json          answers and cancels on their way into the journal
+        inbox/<id>.json          answers, cancels and evidence on their way into the journal
+        recorded/<id>/           files of a playbook that was run beside the run and recorded as evidence
         steps/<path>/<attempt>/  files of one attempt (playbook output, pipeline logs, artifacts)
 """
 
@@ -83,6 +84,10 @@ class RunFolder:
     @property
     def inbox(self) -> Path:
         return self.path / "inbox"
+
+    def recorded(self, item: str) -> Path:
+        """The folder for what was done beside the run, created when it is missing."""
+        return private_folder(self.path / "recorded" / item)
 
     def step(self, path: str, attempt: int) -> Path:
         """The folder of one attempt, created when it is missing."""

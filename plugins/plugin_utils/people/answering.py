@@ -1,7 +1,7 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a person's answer to an event: doors build inbox items here, the engine makes events of them.
+"""From what a person sends to an event: doors build inbox items here, the engine makes events of them.
 
 ``to_event`` is pure but for the operating system's user names and the verification of a signature; the clock is passed in.
 """
@@ -10,23 +10,25 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
+from ansible_collections.netops.changerail.plugins.module_utils.operation import Artifact
 from ansible_collections.netops.changerail.plugins.module_utils.question import Question
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     ActionRefused,
     Answered,
     AnswerRefused,
     CancelRequested,
+    EvidenceAdded,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.people import signatures
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People, Who, login, plain
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import ANSWER, CANCEL, REFUSED
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import ANSWER, CANCEL, EVIDENCE, REFUSED
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import Offered, refusal
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 
@@ -71,6 +73,31 @@ def refused_item(run: str, person: str, action: str, path: str, reason: str, now
 def logged_in(item: Mapping[str, Any], groups: Collection[str]) -> dict[str, Any]:
     """The item as the server sends it for a person who has logged in there; ``groups`` are those of the account."""
     return {**item, "authenticated": True, "groups": sorted(groups)}
+
+
+def evidence_item(
+    run: str,
+    person: str,
+    name: str,
+    now: float,
+    *,
+    failure: str,
+    message: str,
+    changed: bool,
+    files: Iterable[Artifact],
+) -> dict[str, Any]:
+    """An item for ``inbox.put`` that makes what was done beside the run evidence of it; the fields are those of ``EvidenceAdded``."""
+    return {
+        "kind": EVIDENCE,
+        "id": new_id(now),
+        "run": run,
+        "person": plain(person),
+        "name": name,
+        "failure": failure,
+        "message": message,
+        "changed": changed,
+        "files": {file.name: {"path": file.path, "sha256": file.sha256, "size": file.size} for file in files},
+    }
 
 
 def new_id(now: float) -> str:
@@ -119,7 +146,7 @@ def to_event(
 
 
 def to_cancel(item: Mapping[str, Any], owner_uid: int, people: People, now: float) -> CancelRequested:
-    """The event of a cancel from the inbox. A name that is only asserted is recorded with the login beside it."""
+    """The event of a cancel from the inbox."""
     return CancelRequested(now, _by(item, owner_uid, people), item["reason"], item["force"], item["id"])
 
 
@@ -128,7 +155,22 @@ def to_refusal(item: Mapping[str, Any], owner_uid: int, people: People, now: flo
     return ActionRefused(now, _by(item, owner_uid, people), item["action"], item["path"], item["reason"], item["id"])
 
 
+def to_evidence(item: Mapping[str, Any], owner_uid: int, people: People, now: float) -> EvidenceAdded:
+    """The event of evidence from the inbox."""
+    return EvidenceAdded(
+        now,
+        _by(item, owner_uid, people),
+        item["name"],
+        item["failure"],
+        item["message"],
+        item["changed"],
+        item["files"],
+        item["id"],
+    )
+
+
 def _by(item: Mapping[str, Any], owner_uid: int, people: People) -> str:
+    """Who sent it. A name that is only asserted is recorded with the login beside it."""
     who = _who(item, owner_uid, people)
     return who.person if who.assurance != "asserted" else f"{who.person} (asserted by {who.os_user})"
 

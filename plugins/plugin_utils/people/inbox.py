@@ -1,7 +1,7 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way of answers and cancels into a run: files in its inbox. Doors put items, the engine reads and removes them.
+"""The way of answers, cancels and evidence into a run: files in its inbox. Doors put items, the engine reads and removes them.
 
 An item is there as a whole or not at all, and it stays until the engine has recorded it, so nothing is lost when either of them dies.
 Who owns an item's file is who sent it. Everything else in it is a claim from outside: see answering.py for what is made of it.
@@ -35,6 +35,7 @@ ANSWER = "answer"
 CANCEL = "cancel"
 REFUSED = "refused"
 """An action that a door refused; it only goes into the journal."""
+EVIDENCE = "evidence"
 
 _FIELDS: Mapping[str, Mapping[str, type]] = {
     ANSWER: {
@@ -48,9 +49,19 @@ _FIELDS: Mapping[str, Mapping[str, type]] = {
     },
     CANCEL: {"run": str, "person": str, "reason": str, "force": bool},
     REFUSED: {"run": str, "person": str, "action": str, "path": str, "reason": str},
+    EVIDENCE: {
+        "run": str,
+        "person": str,
+        "name": str,
+        "failure": str,
+        "message": str,
+        "changed": bool,
+        "files": dict,
+    },
 }
 _OPTIONAL: Mapping[str, Any] = {"authenticated": False, "groups": []}
 """What an item of an earlier release may lack, and what it means then."""
+_OF_A_FILE: Mapping[str, type] = {"path": str, "sha256": str, "size": int}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}\Z")
 
 
@@ -198,6 +209,8 @@ def _checked(text: bytes, item_id: object) -> dict[str, Any]:
     for field, kind in expected.items():
         if not isinstance(document.get(field), kind):
             raise _Unusable(f"its field {field} is missing or no {kind.__name__}")
+    if "files" in expected:
+        _check_files(document["files"])
     optional = {field: document.get(field, without) for field, without in _OPTIONAL.items()}
     if not isinstance(optional["authenticated"], bool) or not _texts(optional["groups"]):
         raise _Unusable("its field authenticated is no bool, or its field groups no list of texts")
@@ -206,6 +219,12 @@ def _checked(text: bytes, item_id: object) -> dict[str, Any]:
 
 def _texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+def _check_files(files: Mapping[str, Any]) -> None:
+    for name, file in files.items():
+        if not isinstance(file, dict) or {field: type(value) for field, value in file.items()} != _OF_A_FILE:
+            raise _Unusable(f"its file {name!r} is not said with {', '.join(_OF_A_FILE)}")
 
 
 def _refuse(inbox: Path, name: str, reason: str, report: Callable[[str], None]) -> None:

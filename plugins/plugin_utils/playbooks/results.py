@@ -1,7 +1,7 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what a playbook left behind to the outcome of its step; for this room only.
+"""From what a playbook left behind to the outcome of its step; for this room, and for playbooks that are recorded from outside.
 
 The exit code alone does not tell: 4 is an unreachable host or a file that cannot be parsed, 2 a failed task or a wrong option, and 0 also
 a play that matched no host. The counts that the callback plugin wrote at the end of the playbook decide; the exit code where there are none.
@@ -45,6 +45,19 @@ def outcome_of(attempt: Attempt, shape: Shape) -> Done | Failed:
     failure, message = _classified(attempt, ending, story)
     result = _without_surrogates(result)
     return Failed(failure, message, result) if failure else Done(result, bool(result["changed"]))
+
+
+def recorded_outcome(name: str, events: Path, diff: Path) -> Done | Failed:
+    """The outcome of a playbook that somebody ran beside us, as ``outcome_of`` gives it; our callback wrote ``events``, ``diff`` is written here."""
+    story = read_story(events)
+    rc = _recovered(story).get("rc")
+    result = {**playbook_result(story, rc), "artifacts": _kept({"events": events, "diff": diff}, story)}
+    if story.hosts is None:
+        failure, message = UNKNOWN, f"did not come to its end: {in_words(story)}; {_LOOK}"
+    else:
+        failure, message = _by_counts(name, rc or 0, events.with_name("stdout"), story)
+    result = _without_surrogates(result)
+    return Failed(failure, _named(name, message), result) if failure else Done(result, bool(result["changed"]))
 
 
 def playbook_result(story: Story, rc: int | None) -> dict[str, Any]:
@@ -104,7 +117,9 @@ def _classified(attempt: Attempt, ending: Mapping[str, Any], story: Story) -> tu
     """The failure class, "" when there was none, and the message."""
     name = attempt.job()["name"]
     failure, message = (
-        _without_end(attempt, ending, story) if story.hosts is None else _by_counts(attempt, ending, story)
+        _without_end(attempt, ending, story)
+        if story.hosts is None
+        else _by_counts(name, ending["rc"], attempt.output, story)
     )
     if failure and ending.get("stopped_by") == supervisor.BY_CANCEL:
         killed = f"; {ending['killed']} processes did not obey and were killed" if ending["killed"] else ""
@@ -112,15 +127,19 @@ def _classified(attempt: Attempt, ending: Mapping[str, Any], story: Story) -> tu
             f"cancelled: {in_words(story)}{killed}; what a device had been told before may still be carried out there"
         )
         failure = CANCELLED
-    return failure, f"{name}{message}" if message.startswith(" failed") else f"{name}: {message}"
+    return failure, _named(name, message)
 
 
-def _by_counts(attempt: Attempt, ending: Mapping[str, Any], story: Story) -> tuple[str, str]:
+def _named(name: str, message: str) -> str:
+    return f"{name}{message}" if message.startswith(" failed") else f"{name}: {message}"
+
+
+def _by_counts(name: str, rc: int, output: Path, story: Story) -> tuple[str, str]:
     hosts = story.hosts or {}
     failures = story.final_failures()
     unreachable = [host for host, counts in hosts.items() if counts["unreachable"]]
     if failures:
-        return FAILED, _failed(attempt.job()["name"], failures)
+        return FAILED, _failed(name, failures)
     if unreachable:
         said = next((f": {result.message}" for result in story.unreachable() if result.host in unreachable), "")
         return TRANSIENT, f"{_listed(unreachable)} unreachable{said}"
@@ -131,8 +150,8 @@ def _by_counts(attempt: Attempt, ending: Mapping[str, Any], story: Story) -> tup
             else "no task was run on any host"
         )
         return FAILED, f"{plays}; check inventory, limit, tags and the plays' hosts"
-    if ending["rc"] != 0:
-        return FAILED, f"ansible-playbook ended with {ending['rc']}: {_complaint(attempt.output)}"
+    if rc != 0:
+        return FAILED, f"ansible-playbook ended with {rc}: {_complaint(output)}"
     return "", ""
 
 
@@ -199,9 +218,13 @@ def _complaint(output: Path) -> str:
 
 
 def _artifacts(attempt: Attempt, story: Story) -> dict[str, Any]:
+    return _kept({"output": attempt.output, "events": attempt.events, "diff": attempt.diff}, story)
+
+
+def _kept(files: Mapping[str, Path], story: Story) -> dict[str, Any]:
+    """The files as artifacts, those that are there; the diff is written first."""
     if story.diffs:
-        write_whole(attempt.diff, "\n".join(story.diffs).encode(errors="replace"))
-    files = {"output": attempt.output, "events": attempt.events, "diff": attempt.diff}
+        write_whole(files["diff"], "\n".join(story.diffs).encode(errors="replace"))
     return {name: artifact_of(path, name).as_dict() for name, path in files.items() if path.exists()}
 
 

@@ -23,6 +23,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
     Answered,
     AnswerRefused,
     Event,
+    EvidenceAdded,
     RunStarted,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import private_folder, storage_error
@@ -37,7 +38,8 @@ MARKDOWN, DOCUMENT = "evidence.md", "evidence.json"
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A run as it is put before an auditor. ``digest`` is the SHA-256 of the workflow's sources; ``artifacts`` are by step path."""
+    """A run as it is put before an auditor. ``digest`` is the SHA-256 of the workflow's sources; ``artifacts`` are by step path, or by the
+    name of what was done beside the run."""
 
     run: RunStatus
     digest: str
@@ -80,6 +82,10 @@ def collect(workflow: Workflow, events: Iterable[Event]) -> Evidence:
             for artifact in attempt.artifacts:
                 # A file that is handed on from step to step is evidence once.
                 artifacts.setdefault((artifact.path, artifact.sha256), (path, artifact))
+    for event in history:
+        if isinstance(event, EvidenceAdded):
+            for artifact in _added(event):
+                artifacts.setdefault((artifact.path, artifact.sha256), (event.name, artifact))
     return Evidence(
         run=status(workflow, history),
         digest=first.digest,
@@ -90,6 +96,10 @@ def collect(workflow: Workflow, events: Iterable[Event]) -> Evidence:
         steps=steps,
         artifacts=tuple(artifacts.values()),
     )
+
+
+def _added(event: EvidenceAdded) -> Iterator[Artifact]:
+    return (Artifact(name, file["path"], file["sha256"], file["size"]) for name, file in event.files.items())
 
 
 def markdown(evidence: Evidence) -> str:

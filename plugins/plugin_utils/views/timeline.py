@@ -20,6 +20,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
     Escalated,
     Evaluated,
     Event,
+    EvidenceAdded,
     Expanded,
     InterventionAsked,
     InterventionDecided,
@@ -42,7 +43,7 @@ class Entry:
     """One thing that happened. ``at`` and ``due`` are seconds since the epoch; ``path`` is "" for the run itself; ``who`` is "" unless a person did it.
 
     ``kind`` is one of: run, engine, started, progress, asked, answered, refused, escalated, decided, ok, changed, skipped, failed, cancel,
-    succeeded, cancelled.
+    evidence, succeeded, cancelled.
     """
 
     at: float
@@ -74,6 +75,10 @@ class Timeline:
         match event:
             case RunStarted() | EngineStarted() | EngineStopped() | CancelRequested() | RunFinished():
                 return self._of_run(event)
+            case EvidenceAdded():
+                became = event.failure or ("changed" if event.changed else "ok")
+                text = f"recorded {event.name}: {became}{_after_colon(event.message)}"
+                return Entry(event.at, "evidence", "", event.by, text)
             case StepWaiting(question=None):
                 return self._progress(event)
             case StepWaiting() | InterventionAsked():

@@ -212,3 +212,15 @@ def test_a_disk_that_fails_leaves_nothing_behind(folder: RunFolder, monkeypatch:
             inbox.put(folder, answer())
     assert list(folder.inbox.iterdir()) == []
     assert read(folder) == ([], [])
+
+
+def test_evidence_is_taken_with_files_that_are_said_in_full_only(folder: RunFolder) -> None:
+    file = {"path": "/srv/diff", "sha256": "0" * 64, "size": 12}
+    item = {
+        **answering.evidence_item("run-1", "", "deploy.yml", 1000.0, failure="", message="", changed=True, files=[])
+    }
+    inbox.put(folder, {**item, "files": {"diff": file}})
+    assert read(folder)[0][0].document["files"] == {"diff": file}
+    for wrong in ({"diff": {**file, "size": "12"}}, {"diff": {"path": "/srv/diff"}}, {"diff": "/srv/diff"}):
+        with pytest.raises(AuthorError, match="its file 'diff' is not said with path, sha256, size"):
+            inbox.put(folder, {**item, "files": wrong})
