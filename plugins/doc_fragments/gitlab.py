@@ -45,4 +45,10 @@ options:
         description: Seconds between two looks at a running pipeline.
         type: float
         default: 10.0
+      lag:
+        description:
+          - Seconds a new pipeline may be missing from the server's lists.
+          - After a request without a usable answer, a pipeline is searched for this long before it counts as not started.
+        type: float
+        default: 30.0
 """

@@ -221,6 +221,9 @@ class Client:
                 body = b"".join(self._pieces(response, f"{method} {redacted(url)}"))
         except (requests.RequestException, UnicodeError) as error:
             raise _failure(error, method, url) from None
+        except OperationError as error:
+            # Of an answer that is too long or too slow nobody knows what it says.
+            raise error if method in _SAFE_METHODS else NoAnswer(str(error)) from None
         reply = Reply(
             method,
             redacted(url),

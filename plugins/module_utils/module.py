@@ -76,6 +76,7 @@ GITLAB: Spec = {
             "verify": {"type": "bool", "default": True},
             "headers": {"type": "dict", "no_log": True},
             "interval": {"type": "float", "default": 10.0},
+            "lag": {"type": "float", "default": 30.0},
         },
     }
 }

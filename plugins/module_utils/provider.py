@@ -257,11 +257,13 @@ class PipelineProvider(ABC):
     """The pipelines of one system, with the settings of one ``Context``.
 
     ``options`` names the options of the operation, beside those every system has, that this one understands.
-    ``interval`` is how many seconds to wait before looking at a running pipeline again.
+    ``interval`` is how many seconds to wait before looking at a running pipeline again, ``lag`` how many may pass before ``find`` sees one that
+    was started.
     """
 
     options: frozenset[str] = frozenset()
     interval: float = 10.0
+    lag: float = 0.0
 
     @abstractmethod
     def check(self, request: PipelineRequest) -> None:
@@ -284,7 +286,16 @@ class PipelineProvider(ABC):
         """Stop it in an orderly way and return it as it is then."""
 
     def play(self, pipeline: Pipeline, names: Sequence[str]) -> Pipeline:
-        """Start the jobs of these names or globs that a blocked pipeline waits for; return it as it is then. For providers with the option ``play``."""
+        """Start the jobs of these names or globs that a blocked pipeline waits for; return it as it is then. For providers with the option ``play``.
+
+        Raises OperationError "failed" when one may not be started; the pipeline goes on waiting.
+        """
+        return pipeline
+
+    def retry(self, pipeline: Pipeline) -> Pipeline:
+        """Run again what failed in a pipeline of an earlier attempt, once for this attempt; return it as it is then. For providers with the option
+        ``retry``, whose ``find`` and ``look`` do not take the earlier failure for this attempt's.
+        """
         return pipeline
 
     @abstractmethod

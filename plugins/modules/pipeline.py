@@ -55,6 +55,13 @@ options:
     description: With O(provider=gitlab) names or globs of manual jobs to start when the pipeline waits for them.
     type: list
     elements: str
+  retry:
+    description:
+      - With O(provider=gitlab) what another attempt at the step of a workflow does, V(pipeline) for a new pipeline, V(failed_jobs) for running again what
+        failed in the one there is. V(pipeline) when it is not given.
+      - In a plain playbook a task has one attempt for a O(key), so it changes nothing there.
+    type: str
+    choices: [pipeline, failed_jobs]
 extends_documentation_fragment:
   - netops.changerail.attributes
   - netops.changerail.waiting

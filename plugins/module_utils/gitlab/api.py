@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ FILE_LIMIT = 256 * 1024 * 1024
 PAGE = 100
 MOST_PAGES = 100
 _INTERVAL = 10.0
+_LAG = 30.0
 
 
 class Refused(OperationError):
@@ -41,12 +43,16 @@ class Missing(Refused):
 
 @dataclass(frozen=True)
 class Settings:
-    """A GitLab and the way in. ``marker`` says where a pipeline carries its key: the variable CHANGERAIL_KEY or the input changerail_key."""
+    """A GitLab and the way in. ``marker`` says where a pipeline carries its key: the variable CHANGERAIL_KEY or the input changerail_key.
+
+    ``interval`` is seconds between two looks, ``lag`` how many a new pipeline may be missing from lists.
+    """
 
     peer: Peer
     trigger_token: str = field(default="", repr=False)
     marker: str = "variable"
     interval: float = _INTERVAL
+    lag: float = _LAG
 
 
 def settings(context: Context) -> Settings:
@@ -63,8 +69,19 @@ def settings(context: Context) -> Settings:
     marker = str(merged.get("marker") or "variable")
     if marker not in MARKERS:
         raise OperationError(f"connections.gitlab.marker: {marker!r}; expected {' or '.join(MARKERS)}")
-    interval = float(merged.get("interval") or _INTERVAL)
-    return Settings(peer_of(merged), str(merged.get("trigger_token") or ""), marker, interval)
+    interval, lag = (_seconds(merged, name, default) for name, default in (("interval", _INTERVAL), ("lag", _LAG)))
+    return Settings(peer_of(merged), str(merged.get("trigger_token") or ""), marker, interval, lag)
+
+
+def _seconds(merged: Mapping[str, JSON], name: str, default: float) -> float:
+    given = merged.get(name)
+    try:
+        value = default if given is None else float(given)
+    except (TypeError, ValueError):
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise OperationError(f"connections.gitlab.{name}: {given!r}; expected a number of seconds")
+    return value
 
 
 class Api:
@@ -113,7 +130,9 @@ class Api:
     def text(self, path: str) -> bytes:
         """The content of a log. Raises Missing."""
         reply = self._client.send("GET", path, redirects="all")
-        if 200 <= reply.status < 300 and reply.headers.get("content-type", "").startswith("text/plain"):
+        if reply.status == 204 or (
+            200 <= reply.status < 300 and reply.headers.get("content-type", "").startswith("text/plain")
+        ):
             return reply.body
         raise _refusal(reply) if reply.status >= 300 else _not_what_was_asked(reply, "a log")
 

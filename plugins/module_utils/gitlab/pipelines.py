@@ -9,25 +9,22 @@ written down before the POST, and after an answer that is none the pipeline is s
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import time
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import OperationError
 from ansible_collections.netops.changerail.plugins.module_utils.failures import FAILED, TRANSIENT, UNKNOWN
-from ansible_collections.netops.changerail.plugins.module_utils.files import artifact_of, write_json, write_whole
-from ansible_collections.netops.changerail.plugins.module_utils.gitlab import tree
+from ansible_collections.netops.changerail.plugins.module_utils.files import write_json
+from ansible_collections.netops.changerail.plugins.module_utils.gitlab import files, tree
+from ansible_collections.netops.changerail.plugins.module_utils.gitlab.again import Again
 from ansible_collections.netops.changerail.plugins.module_utils.gitlab.api import (
-    FILE_LIMIT,
     Api,
     Missing,
     Refused,
@@ -49,11 +46,17 @@ SKEW = 300.0
 """Seconds by which GitLab's clock may be behind ours."""
 LOOK_BACK = 3600.0
 """Seconds to search back when no intent is written down: another machine may have started the attempt."""
+LONG_LOOK_BACK = 30 * 86400.0
+"""Seconds to search back for the pipeline of an earlier attempt: people may take their time before they say that it is to be tried again."""
+_RETRY_BEGINS = 60.0
+"""Seconds after which a retry that shows in no job was not taken."""
 STOPPING = 15.0
 """Seconds a cancelled pipeline is waited for."""
 _SOURCES = ("api", "trigger")
-_GLOB = re.compile(r"[*?[]")
-_ODD = re.compile(r"[^A-Za-z0-9._-]")
+_PLAY_ADVICE = (
+    "; it takes a token whose owner may run jobs on the ref (role Developer) and deploy to the job's environment where that is protected, "
+    "after the approvals which that asks for: give the token that right, or start the job by hand"
+)
 
 Entity = Mapping[str, Any]
 
@@ -61,19 +64,24 @@ Entity = Mapping[str, Any]
 class GitLabPipelines(PipelineProvider):
     """The pipelines of ``connections.gitlab`` (see api.py). A pipeline's id here is ``<project id>/<pipeline id>``."""
 
-    options = frozenset({"play"})
+    options = frozenset({"play", "retry"})
 
     def __init__(self, context: Context) -> None:
         own = settings(context)
         self._api = Api(own)
-        self._trigger_token, self._marker, self.interval = own.trigger_token, own.marker, own.interval
+        self._trigger_token, self._marker = own.trigger_token, own.marker
+        self.interval, self.lag = own.interval, own.lag
         self._intent = context.folder / INTENT
         self._clock = context.clock
+        self._attempt = context.attempt
+        self._again = Again(self._api, context.folder, context.clock, max(own.lag, _RETRY_BEGINS))
 
     def check(self, request: PipelineRequest) -> None:
         for name, value in (("project", request.project), ("ref", request.ref)):
             if not value:
                 raise OperationError(f"{name}: a pipeline in GitLab needs it")
+        for name in request.artifacts:
+            files.refuse_hostile(name)
         for name in (KEY_INPUT, KEY_VARIABLE):
             if name in request.inputs or name in request.variables:
                 raise OperationError(f"{name}: this is how the pipeline is marked; it cannot be given")
@@ -85,13 +93,14 @@ class GitLabPipelines(PipelineProvider):
         """
         candidates = self._candidates(request)
         ours = [entry for entry in candidates if _carries(str(entry.get("name") or ""), request.key)]
-        if not ours and self._marker == "variable" and self._intent.exists():
+        searched = self._intent.exists() or self._has_earlier(request)
+        if not ours and self._marker == "variable" and searched:
             ours = self._with_variable(candidates, request.key)
         if ours:
             for double in ours[1:]:
                 self._cancel_double(double)
             return self.look(tree.identity(ours[0]))
-        if candidates and self._marker == "input" and self._intent.exists():
+        if candidates and self._marker == "input" and searched:
             raise OperationError(
                 f"{request.project}: a pipeline was asked for and no usable answer came; {len(candidates)} were started on {request.ref} since, "
                 f"and none says whether it is ours. Put $[[ inputs.{KEY_INPUT} ]] into workflow:name of the CI file, look at the project, decide",
@@ -116,9 +125,13 @@ class GitLabPipelines(PipelineProvider):
 
     def look(self, pipeline: str) -> Pipeline:
         try:
-            return tree.look(self._api, pipeline)
+            return self._again.judge(tree.look(self._api, pipeline))
         except Missing as error:
             return Pipeline(pipeline, Status.LOST, message=str(error))
+
+    def retry(self, pipeline: Pipeline) -> Pipeline:
+        self._again.ask(pipeline)
+        return self.look(pipeline.id)
 
     def cancel(self, pipeline: str) -> Pipeline:
         """Stop it and what it started: GitLab itself stops only child pipelines, and not those of other projects."""
@@ -147,46 +160,33 @@ class GitLabPipelines(PipelineProvider):
             raise OperationError(str(error), TRANSIENT) from None
 
     def play(self, pipeline: Pipeline, names: Sequence[str]) -> Pipeline:
-        """Start the manual jobs of these names or globs that the pipeline waits for."""
+        """Start the manual jobs of these names or globs that the pipeline waits for. Raises Refused when one may not be started, or not now."""
         for job in pipeline.details["jobs"]:
-            if job["status"] == "manual" and not job["allow_failure"] and _matches(job["name"], names):
-                try:
-                    self._api.post(f"{project_path(job['project'])}/jobs/{job['id']}/play", {})
-                except NoAnswer as error:
-                    # A job that was started is not manual any more when it is looked at again.
-                    raise OperationError(str(error), TRANSIENT) from None
+            if (
+                job["status"] == "manual"
+                and not job["allow_failure"]
+                and any(fnmatchcase(job["name"], name) for name in names)
+            ):
+                self._play(job)
         return self.look(pipeline.id)
 
-    def artifacts(self, pipeline: Pipeline, folder: Path, names: Sequence[str]) -> Sequence[Artifact]:
-        """Without names all there are. Of files of the same name in several jobs, the last job's counts.
+    def _play(self, job: Entity) -> None:
+        path = f"{project_path(job['project'])}/jobs/{job['id']}"
+        try:
+            self._api.post(f"{path}/play", {})
+        except NoAnswer as error:
+            # Whoever looks again sees whether it is still manual, and only then asks again.
+            raise OperationError(str(error), TRANSIENT) from None
+        except Refused as error:
+            if self._api.get(path).get("status") != "manual":
+                return
+            raise Refused(f"job {job['name']} cannot be started: {error}{_PLAY_ADVICE}", error.status) from None
 
-        Files come out of the job's archive, whose checksums tell a whole file from half of one or from a page that says it is sorry. Only of an
-        archive too large to be held are the files fetched one by one; then they must be named.
-        """
-        wanted = list(names) or ["*"]
-        found: dict[str, bytes] = {}
-        for job in pipeline.details["jobs"]:
-            if 0 < job["archive"] <= FILE_LIMIT:
-                found |= self._unpacked(job, wanted)
-            elif job["archive"]:
-                found |= self._one_by_one(job, wanted)
-        missing = [name for name in names if not _GLOB.search(name) and name not in found]
-        if missing and pipeline.status == Status.SUCCESS:
-            raise OperationError(f"pipeline {pipeline.id} succeeded without making its artifact {', '.join(missing)}")
-        return [_kept(folder, name, content) for name, content in sorted(found.items())]
+    def artifacts(self, pipeline: Pipeline, folder: Path, names: Sequence[str]) -> Sequence[Artifact]:
+        return files.artifacts(self._api, pipeline, folder, names)
 
     def logs(self, pipeline: Pipeline, folder: Path) -> Sequence[Artifact]:
-        ran = [
-            job
-            for job in pipeline.details["jobs"]
-            if job["status"] in ("success", "failed", "canceled") and not job["bridge"]
-        ]
-        first = sorted(ran, key=lambda job: (job["status"] != "failed" or job["allow_failure"], job["id"]))
-        kept = []
-        for job in first:
-            content = self._api.text(f"{project_path(job['project'])}/jobs/{job['id']}/trace")
-            kept.append(_kept(folder, f"{_ODD.sub('_', job['name'])}-{job['id']}.log", content))
-        return kept
+        return files.logs(self._api, pipeline, folder)
 
     # Starting and finding.
 
@@ -211,7 +211,7 @@ class GitLabPipelines(PipelineProvider):
 
     def _candidates(self, request: PipelineRequest) -> list[Entity]:
         """Pipelines of the ref that could be the attempt's, oldest first."""
-        since = self._clock() - LOOK_BACK
+        since = self._clock() - (LONG_LOOK_BACK if self._has_earlier(request) else LOOK_BACK)
         if self._intent.exists():
             since = float(json.loads(self._intent.read_bytes())["at"]) - SKEW
         params = {
@@ -227,10 +227,14 @@ class GitLabPipelines(PipelineProvider):
             key=lambda entry: entry["id"],
         )
 
+    def _has_earlier(self, request: PipelineRequest) -> bool:
+        """Whether an earlier attempt may have started the pipeline that this one goes on with."""
+        return request.options.get("retry") == "failed_jobs" and self._attempt > 1
+
     def _with_variable(self, candidates: Sequence[Entity], key: str) -> list[Entity]:
         """Those whose variables hold the key. What was found to be somebody else's is written down and not asked about again."""
-        intent = json.loads(self._intent.read_bytes())
-        others = set(intent["others"])
+        intent = json.loads(self._intent.read_bytes()) if self._intent.exists() else None
+        others = set(intent["others"] if intent else ())
         ours = []
         try:
             for entry in candidates:
@@ -242,67 +246,18 @@ class GitLabPipelines(PipelineProvider):
                 else:
                     others.add(entry["id"])
         finally:
-            write_json(self._intent, {**intent, "others": sorted(others)})
+            if intent:
+                write_json(self._intent, {**intent, "others": sorted(others)})
         return ours
 
     def _cancel_double(self, entry: Entity) -> None:
         if tree.ENDED.get(str(entry["status"])) in (None, Status.BLOCKED):
             self._api.post(f"{tree.place(tree.identity(entry))}/cancel", {})
 
-    def _one_by_one(self, job: Entity, names: Sequence[str]) -> dict[str, bytes]:
-        found = {}
-        for name in names:
-            if _GLOB.search(name):
-                raise OperationError(
-                    f"artifacts: the archive of job {job['name']} is larger than {FILE_LIMIT} bytes; name the files instead of {name!r}"
-                )
-            _refuse_outside(name)
-            try:
-                found[name] = self._api.attachment(
-                    f"{project_path(job['project'])}/jobs/{job['id']}/artifacts/{quote(name)}"
-                )
-            except Missing:
-                continue
-        return found
-
-    def _unpacked(self, job: Entity, globs: Sequence[str]) -> dict[str, bytes]:
-        content = self._api.attachment(f"{project_path(job['project'])}/jobs/{job['id']}/artifacts")
-        try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                names = [
-                    entry.filename
-                    for entry in archive.infolist()
-                    if not entry.is_dir() and _matches(entry.filename, globs)
-                ]
-                for name in names:
-                    _refuse_outside(name)
-                return {name: archive.read(name) for name in names}
-        except zipfile.BadZipFile:
-            raise OperationError(
-                f"job {job['name']} {job['id']}: what came as its artifacts is no archive", TRANSIENT
-            ) from None
-
 
 def _carries(name: str, key: str) -> bool:
     """Whether a pipeline's name holds the whole key: ``r/step/1`` is not in ``r/step/10``."""
     return re.search(rf"(?<![\w./\[\]-]){re.escape(key)}(?![\w./\[\]-])", name) is not None
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _refuse_outside(name: str) -> None:
-    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-        raise OperationError(f"artifacts: {name!r} leads out of the pipeline's folder; expected a path relative to it")
-
-
-def _kept(folder: Path, name: str, content: bytes) -> Artifact:
-    """Write a file below ``folder``, whole, and give it as an artifact."""
-    path = folder / name
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(path, content)
-    return artifact_of(path, name)
 
 
 def _explained(error: OperationError, request: PipelineRequest) -> OperationError:

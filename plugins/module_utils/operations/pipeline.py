@@ -5,8 +5,9 @@
 
 The engine, the module and any other driver find it with ``operation.find``. It knows no system; see ``provider.PipelineProvider``.
 
-Each attempt is a pipeline of its own, marked with the attempt's key. Once one may have been started, no answer of the other side makes
-this operation start another: it searches, and where nothing can be found out, a person is asked.
+Each attempt is a pipeline of its own, marked with the attempt's key; with ``retry: failed_jobs`` all attempts share one, marked with the key of the
+first. Once one may have been started, no answer of the other side makes this operation start another: it searches, and where nothing can be found
+out, a person is asked.
 """
 
 from __future__ import annotations
@@ -38,10 +39,11 @@ from ansible_collections.netops.changerail.plugins.module_utils.provider import 
     pipelines,
 )
 
-PROVIDER_OPTIONS = ("command", "chdir", "play")
+PROVIDER_OPTIONS = ("command", "chdir", "play", "retry")
 """Options that only some providers have."""
+FAILED_JOBS = "failed_jobs"
 MOST_LOOKS = 3
-"""How often a pipeline that may have been started is searched for before it counts as not started."""
+"""How often a pipeline that may have been started is searched for, at least, before it counts as not started."""
 _LAST_LINES = 20
 _LAST_BYTES = 4096
 
@@ -60,6 +62,7 @@ class PipelineOperation(Operation):
         "command": {"type": "raw"},
         "chdir": {"type": "str"},
         "play": {"type": "list", "elements": "str"},
+        "retry": {"type": "str", "choices": ["pipeline", FAILED_JOBS]},
     }
     constraints: Mapping[str, Any] = {"required_one_of": [("project", "command")]}
 
@@ -81,9 +84,12 @@ class PipelineOperation(Operation):
                 changed=True,
             )
         try:
-            pipeline = provider.find(request) or provider.trigger(request)
+            found = provider.find(request)
+            if found and _shares(call) and call.context.attempt > 1:
+                found = provider.retry(found)
+            pipeline = found or provider.trigger(request)
         except NoAnswer as error:
-            return _searching(name, provider, 0, str(error))
+            return _searching(call, {"provider": name, "looks": 0}, provider, str(error))
         try:
             return _seen(call, name, provider, pipeline)
         except OperationError as error:
@@ -99,12 +105,13 @@ class PipelineOperation(Operation):
                 return _seen(call, name, provider, pipeline)
         except OperationError as error:
             return _later(error, handle, provider)
-        if handle["looks"] + 1 >= MOST_LOOKS:
+        looks, since = min(handle["looks"] + 1, MOST_LOOKS), handle.get("since", call.context.clock())
+        if looks == MOST_LOOKS and call.context.clock() - since >= provider.lag:
             return Failed(
                 TRANSIENT,
-                f"the pipeline was not started: none with the key {call.context.key} was found in {MOST_LOOKS} looks",
+                f"the pipeline was not started: none with the key {call.context.key} was found in {MOST_LOOKS} looks or more and {provider.lag:g} s",
             )
-        return _searching(name, provider, handle["looks"] + 1, call.context.key)
+        return _searching(call, {**handle, "looks": looks, "since": since}, provider, call.context.key)
 
     def cancel(self, call: Call, handle: Mapping[str, JSON]) -> Outcome:
         """Stop the pipeline; what it has done stays done."""
@@ -115,7 +122,7 @@ class PipelineOperation(Operation):
         if not identity:
             return Failed(
                 CANCELLED,
-                f"no pipeline with the key {call.context.key} was found; one that starts late must be stopped by hand",
+                f"no pipeline with the key {request.key} was found; one that starts late must be stopped by hand",
             )
         pipeline = provider.cancel(identity)
         if pipeline.status in (Status.SUCCESS, Status.FAILED, Status.LOST):
@@ -132,6 +139,11 @@ def _provider(call: Call) -> tuple[str, PipelineProvider]:
     return name, pipelines(name, call.context)
 
 
+def _shares(call: Call) -> bool:
+    """Whether all attempts at the step are one pipeline, in which what failed runs again."""
+    return bool(call.args["retry"] == FAILED_JOBS)
+
+
 def _request(call: Call, name: str, provider: PipelineProvider) -> PipelineRequest:
     """The options as a request. Raises OperationError for options that this provider does not have."""
     args = call.args
@@ -140,7 +152,7 @@ def _request(call: Call, name: str, provider: PipelineProvider) -> PipelineReque
     if strange:
         raise OperationError(f"{', '.join(strange)}: provider {name} has no such option")
     return PipelineRequest(
-        key=call.context.key,
+        key=f"{call.context.key.rpartition('/')[0]}/1" if _shares(call) else call.context.key,
         project=args["project"] or "",
         ref=args["ref"] or "",
         inputs=args["inputs"],
@@ -150,9 +162,10 @@ def _request(call: Call, name: str, provider: PipelineProvider) -> PipelineReque
     )
 
 
-def _searching(name: str, provider: PipelineProvider, looks: int, why: str) -> Waiting:
+def _searching(call: Call, handle: Mapping[str, JSON], provider: PipelineProvider, why: str) -> Waiting:
+    """Look again, counting from ``since``: a list may show a pipeline later than it was started, however often it is read."""
     return Waiting(
-        {"provider": name, "id": "", "looks": looks},
+        {"since": call.context.clock(), **handle, "id": ""},
         provider.interval,
         f"searching for the pipeline that may have been started: {why}",
     )
@@ -169,24 +182,36 @@ def _later(error: OperationError, handle: Mapping[str, JSON], provider: Pipeline
 def _seen(call: Call, name: str, provider: PipelineProvider, pipeline: Pipeline) -> Outcome:
     """The outcome of a pipeline as it was seen."""
     what = f"pipeline {call.args['project'] or ''} {pipeline.id}".replace("  ", " ")
+    notes = list(pipeline.notes)
     if pipeline.status == Status.BLOCKED and call.args["play"]:
-        pipeline = provider.play(pipeline, call.args["play"])
+        try:
+            pipeline = provider.play(pipeline, call.args["play"])
+        except OperationError as error:
+            if error.failure != FAILED:
+                raise
+            # Somebody else may start it; a failure here would leave it waiting unattended.
+            notes.append(str(error))
     if pipeline.status in (Status.RUNNING, Status.BLOCKED):
-        blocked = pipeline.status == Status.BLOCKED
-        handle = {"provider": name, "id": pipeline.id, "looks": 0}
-        return Waiting(handle, provider.interval, f"{what} is {pipeline.status.value}{_at(pipeline)}", long=blocked)
+        # What is in the handle is journalled once, however often it is seen.
+        handle = {"provider": name, "id": pipeline.id, "looks": 0, **({"notes": notes} if notes else {})}
+        message = "; ".join([f"{what} is {pipeline.status.value}{_at(pipeline)}", *notes])
+        return Waiting(handle, provider.interval, message, long=pipeline.status == Status.BLOCKED)
     if pipeline.status == Status.LOST:
         return Failed(UNKNOWN, f"nobody can tell how {what} ended{_at(pipeline)}", _result(call, name, pipeline))
-    folder = call.context.folder / "artifacts"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    logs = provider.logs(pipeline, folder)
-    files = provider.artifacts(pipeline, folder, call.args["artifacts"])
+    # Apart from each other: an artifact may be called as a log is.
+    logs = provider.logs(pipeline, _made(call.context.folder / "logs"))
+    files = provider.artifacts(pipeline, _made(call.context.folder / "artifacts"), call.args["artifacts"])
     result = _result(call, name, pipeline, files, logs)
     if pipeline.status == Status.SUCCESS:
         return Done(result, changed=True, message=f"{what} succeeded")
     if pipeline.status == Status.CANCELED:
         return Failed(FAILED, f"{what} was cancelled by somebody{_at(pipeline)}", result)
     return Failed(FAILED, f"{what} failed{_at(pipeline)}{_last_lines(logs)}", result)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def _result(

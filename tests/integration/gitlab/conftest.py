@@ -44,8 +44,8 @@ def call(tmp_path: Path, twin: Running) -> Callable[..., Call]:
     """A call of an operation against the twin; ``more`` changes the connection, ``mode`` is the input that chooses the pipeline's turn."""
 
     def make_call(operation: Operation = PIPELINE, *, run: str = tmp_path.name, **args: Any) -> Call:
-        context = {name: args.pop(name) for name in ("path", "attempt", "check") if name in args}
-        connection = {"url": twin.url, "token": TOKEN, "interval": 0.01, **args.pop("more", {})}
+        context = {name: args.pop(name) for name in ("path", "attempt", "check", "clock") if name in args}
+        connection = {"url": twin.url, "token": TOKEN, "interval": 0.01, "lag": 0.05, **args.pop("more", {})}
         mode = args.pop("mode", None)
         if mode:
             args["inputs"] = {**args.get("inputs", {}), "mode": mode}

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 
 import gitlab
@@ -10,6 +11,7 @@ from support.calls import call as made_call
 from support.calls import eventually, finished
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import OperationError
+from ansible_collections.netops.changerail.plugins.module_utils.gitlab import files
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Done, Failed, Waiting
 from ansible_collections.netops.changerail.plugins.module_utils.operations.pipeline import OPERATION as PIPELINE
 from ansible_collections.netops.changerail.tests.twins.gitlab.access import TOKEN, TRIGGER_TOKEN
@@ -49,6 +51,27 @@ def test_without_names_every_artifact_comes(run):
 def test_an_artifact_that_was_not_made_is_missed(run):
     with pytest.raises(OperationError, match=r"succeeded without making its artifact nonsense\.txt"):
         run(artifacts=["nonsense.txt"])
+
+
+def test_named_artifacts_need_no_archive(run, twin, monkeypatch):
+    monkeypatch.setattr(files, "FILE_LIMIT", 10)
+    done = run(artifacts=["out/deep/source.txt"])
+    assert list(done.result["artifacts"]) == ["out/deep/source.txt"]
+    assert not [entry for entry in twin.received() if entry["path"].endswith("/artifacts")]
+    with pytest.raises(OperationError, match=r"larger than 10 bytes; name the files, without globs, instead of out/\*"):
+        run(path="globs", artifacts=["out/*"])
+
+
+@pytest.mark.parametrize("status", [204, 404, 410])
+def test_a_log_that_was_erased_fails_nothing_and_is_said(run, twin, project, status):
+    twin.set(erased_trace_status=status)
+    number = run().result["id"].rpartition("/")[2]
+    job = next(job for job in project.pipelines.get(number).jobs.list(get_all=True) if job.name == "deploy")
+    project.jobs.get(job.id).erase()
+    done = run()
+    assert isinstance(done, Done), done
+    log = Path(done.result["logs"][f"deploy-{job.id}.log"]["path"]).read_text()
+    assert log == "" if status == 204 else "no log of job deploy: it was erased" in log
 
 
 def test_artifacts_from_another_host_come_without_the_token(run, twin):
@@ -103,10 +126,27 @@ def test_another_attempt_is_another_pipeline(run, twin):
 
 def test_an_answer_that_never_came_is_searched_for_and_then_given_up(call, twin):
     twin.fault("cut_before", method="POST")
-    made = call()
-    failed = finished(PIPELINE, made, PIPELINE.start(made))
+    moment = [time.time()]
+    made = call(more={"lag": 30}, clock=lambda: moment[0])
+    outcome = PIPELINE.start(made)
+    for later in (1.0, 1.0, 1.0, 1.0, 20.0):
+        moment[0] += later
+        outcome = PIPELINE.poll(made, outcome.handle)
+        assert isinstance(outcome, Waiting)
+    moment[0] += 10.0
+    failed = PIPELINE.poll(made, outcome.handle)
     assert (failed.failure, "was not started" in failed.message) == ("transient", True)
     assert twin.committed("create pipeline") == []
+
+
+def test_a_list_that_lags_behind_leads_to_no_second_pipeline(run, twin):
+    twin.set(creation_lag=0.5)
+    twin.fault("cut_after", method="POST")
+    try:
+        assert isinstance(run(more={"lag": 20}), Done)
+    finally:
+        twin.set(creation_lag=0)
+    assert len(twin.committed("create pipeline")) == 1
 
 
 def test_the_key_as_an_input_where_variables_are_forbidden(run, twin):
@@ -176,6 +216,78 @@ def test_a_manual_gate_is_played_if_asked_to(run):
     assert isinstance(run(mode="gated", play=["deploy"]), Done)
 
 
+@pytest.mark.parametrize("fault", ["cut_before", "cut_after", "gateway_timeout"])
+def test_a_gate_is_played_once_whatever_is_answered(run, twin, fault):
+    twin.fault(fault, method="POST", path="/play$")
+    assert isinstance(run(mode="gated", play=["deploy"]), Done)
+    assert len(twin.committed("play job")) == 1
+
+
+@pytest.fixture
+def guard(project):
+    rules = [{"access_level": 40, "required_approvals": 1}]
+    wanted = {"name": "production", "deploy_access_levels": [{"access_level": 40}], "approval_rules": rules}
+    project.protected_environments.create(wanted)
+
+
+def test_a_gate_that_may_not_be_opened_goes_on_waiting_and_says_who_may(call, twin, guard):
+    twin.set(approved_deployment_starts=False)
+    try:
+        made = call(mode="guarded", play=["release"])
+        outcome = PIPELINE.start(made)
+        blocked = eventually(lambda: (seen := PIPELINE.poll(made, outcome.handle)).long and seen)
+        assert "job release cannot be started" in blocked.message
+        assert "after the approvals which that asks for" in blocked.message
+        assert PIPELINE.poll(made, blocked.handle) == blocked, "it is written down once"
+        reviewer = gitlab.Gitlab(twin.url, private_token="glpat-reviewer").projects.get("net/edge")
+        reviewer.deployments.list(status="blocked", get_all=True)[-1].approval("approved")
+        assert isinstance(finished(PIPELINE, made, blocked), Done)
+    finally:
+        twin.set(approved_deployment_starts=True)
+
+
+@pytest.fixture
+def flaky(twin):
+    """Validation fails until the test says otherwise."""
+    twin.set(job_environment={"FLAKY": "3"})
+    yield lambda code: twin.set(job_environment={"FLAKY": code})
+    twin.set(job_environment={})
+
+
+@pytest.mark.parametrize("fault", [None, "cut_after", "gateway_timeout"])
+def test_another_attempt_may_run_the_failed_jobs_again(run, twin, flaky, fault):
+    first = run(mode="flaky", retry="failed_jobs")
+    assert isinstance(first, Failed)
+    flaky("0")
+    if fault:
+        twin.fault(fault, method="POST", path="/retry$")
+    second = run(mode="flaky", retry="failed_jobs", attempt=2)
+    assert isinstance(second, Done), second
+    assert second.result["id"] == first.result["id"]
+    assert len(twin.committed("create pipeline")) == 1
+    assert len(twin.committed("retry job")) == 2, "the one that failed, and the one that may"
+
+
+def test_an_attempt_retries_once_and_its_own_failure_counts(run, twin, flaky):
+    run(mode="flaky", retry="failed_jobs")
+    results = [run(mode="flaky", retry="failed_jobs", attempt=2) for _engine in range(2)]
+    assert [outcome.failure for outcome in results] == ["failed", "failed"]
+    assert len(twin.committed("retry job")) == 2
+
+
+def test_a_retry_that_was_not_taken_is_not_the_old_failure(call, run, twin, flaky):
+    run(mode="flaky", retry="failed_jobs")
+    twin.fault("cut_before", method="POST", path="/retry$")
+    moment = [time.time()]
+    made = call(mode="flaky", retry="failed_jobs", attempt=2, clock=lambda: moment[0])
+    outcome = PIPELINE.start(made)
+    assert "were asked to run again" in outcome.message
+    moment[0] += 61
+    with pytest.raises(OperationError, match="60 s later none had begun") as caught:
+        PIPELINE.poll(made, outcome.handle)
+    assert caught.value.failure == "unknown"
+
+
 def test_cancel_stops_it(call, project):
     made = call(mode="slow")
     outcome = PIPELINE.start(made)
@@ -202,6 +314,8 @@ def test_somebody_else_cancels_it(call, project):
         ({"more": {"token": None}}, "no token; set connections.gitlab.token"),
         ({"variables": {"CHANGERAIL_KEY": "x"}}, "cannot be given"),
         ({"ref": None}, "ref: a pipeline in GitLab needs it"),
+        ({"artifacts": ["../../etc/passwd"]}, "leads out of the pipeline's folder"),
+        ({"more": {"lag": "soon"}}, "expected a number of seconds"),
     ],
 )
 def test_refusals_say_what_to_do(run, twin, args, text):

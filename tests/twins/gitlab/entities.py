@@ -95,6 +95,7 @@ class Job:
     failure_reason: str | None = None
     retried: bool = False
     kept: bool = False
+    erased: bool = False
     files: list[str] = field(default_factory=list)
     downstream: Pipeline | None = None
     deployment: Deployment | None = None

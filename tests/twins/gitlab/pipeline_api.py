@@ -72,6 +72,7 @@ class PipelineApi:
             ("GET", "/jobs/{job}/artifacts", self.artifacts),
             ("GET", "/jobs/{job}/artifacts/{file*}", self.artifact),
             ("POST", "/jobs/{job}/artifacts/keep", self.keep),
+            ("POST", "/jobs/{job}/erase", self.erase),
             ("POST", "/jobs/{job}/play", self.play),
             ("POST", "/jobs/{job}/retry", self.retry_job),
             ("POST", "/jobs/{job}/cancel", self.cancel_job),
@@ -195,6 +196,9 @@ class PipelineApi:
 
     def trace(self, exchange: Exchange) -> Response:
         job = self._job(exchange)
+        if job.erased:
+            status = self._settings().erased_trace_status
+            return nothing() if status == 204 else answer({"message": f"{status} Not Found"}, status)
         text = job.trace.read_bytes() if job.trace.exists() else b""
         return Response(text, content_type="text/plain")
 
@@ -221,6 +225,15 @@ class PipelineApi:
         if not job.files:
             raise not_found("")
         job.kept = True
+        return answer(_shapes(exchange).job(job), 201)
+
+    def erase(self, exchange: Exchange) -> Response:
+        """Log and artifacts are gone for good."""
+        need(exchange, "maintainer")
+        job = self._job(exchange)
+        if job.status not in COMPLETED:
+            raise refused(403, "403 Forbidden - Job is not erasable!")
+        job.erased, job.files = True, []
         return answer(_shapes(exchange).job(job), 201)
 
     def play(self, exchange: Exchange) -> Response:

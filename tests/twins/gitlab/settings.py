@@ -33,6 +33,8 @@ class Settings:
     """How long a new pipeline is missing from lists."""
     cancel_status: int = 201
     """The documentation says 200, the API description 201."""
+    erased_trace_status: int = 404
+    """What is answered for the log of a job that was erased: 404, 410, or 204 for an empty one."""
     approved_deployment_starts: bool = True
     """Off: after the last approval of a deployment its job must still be played."""
     workflow_name_expands: bool = True

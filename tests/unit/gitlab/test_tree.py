@@ -3,8 +3,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from support.calls import call
 from support.servers import Answer, Web, web
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import OperationError
@@ -12,6 +14,8 @@ from ansible_collections.netops.changerail.plugins.module_utils.gitlab import ap
 from ansible_collections.netops.changerail.plugins.module_utils.gitlab.api import Api, Settings
 from ansible_collections.netops.changerail.plugins.module_utils.gitlab.tree import Below, look, status_of
 from ansible_collections.netops.changerail.plugins.module_utils.http import Peer
+from ansible_collections.netops.changerail.plugins.module_utils.operation import Waiting
+from ansible_collections.netops.changerail.plugins.module_utils.operations.pipeline import OPERATION as PIPELINE
 
 
 @pytest.mark.parametrize(
@@ -80,6 +84,18 @@ def test_a_list_without_end_is_an_error_and_not_cut(server: Web, api: Api, monke
     lists(server, {"per_page=100": ([1], onward), "per_page=100&page=2": ([2], onward)})
     with pytest.raises(OperationError, match="the list goes on after 200 items"):
         list(api.items("things"))
+
+
+def test_a_status_nobody_knew_is_written_down_once(server: Web, tmp_path: Path) -> None:
+    server.answers["/api/v4/projects/1/pipelines/7"] = Answer(body={"id": 7, "project_id": 1, "status": "frozen"})
+    for list_of in ("jobs", "bridges"):
+        server.answers[f"/api/v4/projects/1/pipelines/7/{list_of}"] = Answer(body=[])
+    connections = {"gitlab": {"url": server.url, "token": "t"}}
+    made = call(PIPELINE, tmp_path, {"provider": "gitlab", "project": "p", "ref": "r"}, connections=connections)
+    first = PIPELINE.poll(made, {"provider": "gitlab", "id": "1/7", "looks": 0})
+    assert isinstance(first, Waiting)
+    assert first.handle["notes"] == ["status 'frozen' is new to this version and counts as at work"]
+    assert PIPELINE.poll(made, first.handle) == first, "the journal has a line for a handle that changes"
 
 
 def test_what_the_token_may_not_see_below_and_a_new_status_are_said(server: Web, api: Api) -> None:
