@@ -40,10 +40,18 @@ def line_of(event: Event, seq: int, previous: str) -> tuple[bytes, str]:
     return b'%b,"sha":"%b"}\n' % (body, digest.encode()), digest
 
 
-def records(lines: Iterable[bytes]) -> Iterator[Record]:
-    """The records of whole lines (with their newlines). Raises JournalDamaged at the first line that is not what was written there."""
-    previous = FIRST
-    for number, line in enumerate(lines, start=1):
+def ending(record: Record) -> bytes:
+    """The last bytes of the record's line, which no other line of any journal has."""
+    return b',"sha":"%b"}\n' % record.digest.encode()
+
+
+def records(lines: Iterable[bytes], after: Record | None = None) -> Iterator[Record]:
+    """The records of whole lines (with their newlines), the first of them behind ``after``, or else the first of the journal.
+
+    Raises JournalDamaged at the first line that is not what was written there.
+    """
+    previous, first = (after.digest, after.seq + 1) if after else (FIRST, 1)
+    for number, line in enumerate(lines, start=first):
         body, named = line[:-_TAIL], line[-_TAIL:]
         digest = sha256(body).hexdigest()
         if named != b',"sha":"%b"}\n' % digest.encode():

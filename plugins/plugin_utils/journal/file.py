@@ -21,7 +21,13 @@ from types import TracebackType
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import JournalDamaged, RunIsHeld, StorageError
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Event
-from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import FIRST, Record, line_of, records
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import (
+    FIRST,
+    Record,
+    ending,
+    line_of,
+    records,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder, storage_error
 
 _INSTANT = 0.2
@@ -36,6 +42,22 @@ def read(path: Path) -> Iterator[Record]:
     try:
         with open(path, "rb") as stream:
             yield from _located(path, (line for line in stream if line.endswith(b"\n")))
+    except OSError as error:
+        raise storage_error(path, error) from None
+
+
+def read_on(path: Path, last: Record, offset: int) -> Iterator[Record]:
+    """The records behind ``last``, whose line ends at byte ``offset``, of a journal that may have grown. Raises as ``read`` does.
+
+    JournalDamaged with the line of ``last`` says that this is not the journal any more that ``last`` was read from.
+    """
+    try:
+        with open(path, "rb") as stream:
+            tail = ending(last)
+            stream.seek(offset - len(tail))
+            if stream.read(len(tail)) != tail:
+                raise JournalDamaged(f"{path}: line {last.seq} is not any more what was read there", last.seq)
+            yield from _located(path, (line for line in stream if line.endswith(b"\n")), last)
     except OSError as error:
         raise storage_error(path, error) from None
 
@@ -217,9 +239,9 @@ def _holder_text(descriptor: int) -> str:
     return os.pread(descriptor, 200, 0).decode(errors="replace") or "unknown"
 
 
-def _located(path: Path, lines: Iterator[bytes] | list[bytes]) -> Iterator[Record]:
+def _located(path: Path, lines: Iterator[bytes] | list[bytes], after: Record | None = None) -> Iterator[Record]:
     try:
-        yield from records(lines)
+        yield from records(lines, after)
     except JournalDamaged as damage:
         raise JournalDamaged(
             f"{path}: {damage}; nothing was changed: restore the file from a copy, or 'changerail audit verify' for the whole picture",
