@@ -54,7 +54,7 @@ $(IMPORTER_VENV)/.stamp: $(MADE_FROM) requirements/importer.txt
 
 ##### The main job
 
-.PHONY: demo lab practice bench
+.PHONY: demo lab practice bench pictures
 demo: venv  ## one change from request to closed record, without root (PEOPLE=me: you answer)
 	$(PY) -m examples.demo.demo
 
@@ -66,6 +66,9 @@ practice: venv  ## network practice on five edge routers: canary and waves, drai
 
 bench: venv  ## the figures, as ratios taken in one run (JSON=file: as JSON too)
 	$(PY) tests/bench/bench.py $(if $(JSON),--json "$(JSON)")
+
+pictures: venv  ## the pictures of the documentation, of a real run, in docs/pictures
+	PYTHONPATH=tests $(PY) tools/docs/pictures.py docs/pictures
 
 ##### Tests
 

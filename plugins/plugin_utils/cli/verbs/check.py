@@ -19,6 +19,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader 
 
 if TYPE_CHECKING:
     import click
+    from rich.console import Console
     from rich.text import Text
 
 _LONGEST_EXCERPT = 200
@@ -48,7 +49,7 @@ def _check(file: str, known: Collection[str]) -> int:
         workflow = load(file, known)
     except CheckError as error:
         for mistake in error.mistakes:
-            for text in _shown(mistake) if console.is_terminal else (styled(str(mistake)),):
+            for text in _shown(mistake, console) if console.is_terminal else (styled(str(mistake)),):
                 console.print(text, soft_wrap=True)
         number = len(error.mistakes)
         console.print(styled((f"{file}: {number} mistake{'s' if number > 1 else ''}", "bold red")), soft_wrap=True)
@@ -63,13 +64,13 @@ def _counted(workflow: Workflow) -> str:
     return f"{steps} step{'s' if steps != 1 else ''}, {files} file{'s' if files != 1 else ''}"
 
 
-def _shown(mistake: object) -> Iterator[Text]:
-    """The mistake with the line it is in."""
+def _shown(mistake: object, console: Console) -> Iterator[Text]:
+    """The mistake, broken between words where the terminal is too narrow, with the line it is in."""
     if not isinstance(mistake, Mistake):
         yield styled(str(mistake))
         return
     place, _colon, rest = str(mistake).partition(": ")
-    yield styled((place, "bold"), ": ", (rest, "red"))
+    yield from styled((place, "bold"), ": ", (rest, "red")).wrap(console, console.width)
     excerpt = _excerpt(mistake.at)
     if excerpt is not None:
         rule = symbols().rule
