@@ -16,7 +16,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.engine.engine im
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import Surround, create, drive
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder, StateFolder
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import login
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import Who, login
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import history
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.evidence import collect, write
@@ -33,12 +33,13 @@ def begin(
     limit: str | None = None,
     check: bool = False,
     vault_password_files: Sequence[str] = (),
-    requester: str = "",
+    requester: str | Who = "",
     run_id: str | None = None,
 ) -> RunFolder:
     """Write the first record of a run of the workflow file; nothing is started yet.
 
-    ``requester`` is who requests the change, "" for the person of this login. Raises AuthorError (CheckError for the file's mistakes), StorageError.
+    ``requester`` is who requests the change: a name, "" for the person of this login, or whom a door has identified. Raises AuthorError (CheckError for the
+    file's mistakes), StorageError.
     """
     options = {
         "inventory": [_place(source) for source in inventory],
@@ -46,7 +47,7 @@ def begin(
         "check": check,
         "vault_password_files": [str(Path(path).absolute()) for path in vault_password_files],
     }
-    who = project.people.claimed(requester, login(os.getuid()))
+    who = requester if isinstance(requester, Who) else project.people.claimed(requester, login(os.getuid()))
     return create(
         load(workflow, variables.keys()),
         state=state,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import said
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.asgi import (
     Application,
     Message,
@@ -74,10 +75,10 @@ class Bounds:
         except ConnectionResetError:
             return
         except TimeoutError:
-            await _refuse(send, 408, f"the request was not complete after {self._slowest:g} seconds")
+            await _refuse(scope, send, 408, f"the request was not complete after {self._slowest:g} seconds")
             return
         if body is None:
-            await _refuse(send, 413, f"the request is larger than {self._largest} bytes")
+            await _refuse(scope, send, 413, f"the request is larger than {self._largest} bytes")
             return
         waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -100,7 +101,8 @@ class Bounds:
                 return bytes(body)
 
 
-async def _refuse(send: Send, status: int, why: str) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+async def _refuse(scope: Scope, send: Send, status: int, why: str) -> None:
+    kind, body = said(scope.get("path", ""), status, why)
+    headers = [(b"content-type", kind.encode()), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": f"{why}\n".encode()})
+    await send({"type": "http.response.body", "body": body})

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import Surround
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import StateFolder
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts import AccountsFile
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.scheduler import Scheduler
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.observers import Observers
 
@@ -21,6 +24,7 @@ class Settings:
 
     ``proxies`` are the addresses and networks of reverse proxies whose forwarded headers are believed, or "unix" for those that come through a socket
     file. ``plain`` says that it speaks HTTP without TLS on an address that others reach: then nobody but a proxy is answered.
+    ``workflows`` is the folder whose workflows may be started here, None when none may.
     ``metrics_from`` are the addresses and networks that may read the metrics.
     """
 
@@ -28,6 +32,7 @@ class Settings:
     proxies: Sequence[str] = ()
     plain: bool = False
     metrics_from: Sequence[str] = ("127.0.0.0/8", "::1")
+    workflows: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -40,3 +45,13 @@ class Server:
     observers: Observers
     settings: Settings = field(default_factory=Settings)
     project_file: Path | None = None
+
+    @cached_property
+    def accounts(self) -> AccountsFile:
+        """Who may come in."""
+        return AccountsFile(self.state)
+
+    @property
+    def people(self) -> People:
+        """Whom the server's own project file names."""
+        return self.around.project.people

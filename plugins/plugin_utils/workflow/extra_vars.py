@@ -38,6 +38,15 @@ def parse_text(text: str, name: str) -> dict[str, Any]:
     return dict(_from_text(text, name, Mistakes()))
 
 
+def named(variables: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Variables that are values already, whose names come from ``source``. Raises CheckError for a name that is none."""
+    mistakes = Mistakes()
+    for name in variables:
+        VARIABLE.read(document.Scalar(Position(source, 1, 1), name, name), mistakes)
+    mistakes.raise_if_any()
+    return dict(variables)
+
+
 def _variables(argument: str) -> Mapping[str, Any]:
     if argument.startswith("@"):
         return _from_file(argument[1:])
@@ -85,11 +94,7 @@ def _from_pairs(argument: str) -> Mapping[str, Any]:
         raise AuthorError(
             f"{_OPTION}: a word without '='; expected key=value (a value with spaces in quotes), @file or a mapping"
         )
-    mistakes = Mistakes()
-    for name in pairs:
-        VARIABLE.read(document.Scalar(Position(_OPTION, 1, 1), str(name), str(name)), mistakes)
-    mistakes.raise_if_any()
-    return {str(name): str(value) for name, value in pairs.items()}
+    return named({str(name): str(value) for name, value in pairs.items()}, _OPTION)
 
 
 def _without_marks(value: Any) -> Any:

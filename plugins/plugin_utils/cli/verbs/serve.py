@@ -13,7 +13,7 @@ import signal
 import socket
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli import listening
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.main import version
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import config_option, need_extra
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.driving import evidence_of
@@ -98,6 +99,12 @@ def command() -> click.Command:
                 help="Steps that may be busy at once; a step that only waits is not.",
             ),
             click.Option(
+                ["--workflows"],
+                type=click.Path(exists=True, file_okay=False),
+                metavar="FOLDER",
+                help="The workflow files in this folder may be started at the server; default: none may.",
+            ),
+            click.Option(
                 ["--metrics-from"],
                 multiple=True,
                 metavar="ADDRESS",
@@ -134,6 +141,7 @@ def serve(
     proxies: Sequence[str],
     public_url: str,
     workers: int,
+    workflows: str | None,
     metrics_from: Sequence[str],
     log_format: str,
     log_level: str,
@@ -141,7 +149,7 @@ def serve(
     config: str | None,
 ) -> int:
     """Serve until a signal says otherwise; returns the exit code."""
-    need_extra("serve", "uvicorn", "starlette", "prometheus_client")
+    need_extra("serve", "uvicorn", "starlette", "prometheus_client", "argon2")
     if traces:
         need_extra("otel", "opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
     from ansible_collections.netops.changerail.plugins.plugin_utils.web import logs
@@ -149,7 +157,7 @@ def serve(
     logs.set_up(log_format, log_level)
     transport = _transport(listen, certificate, key, proxies)
     sockets = _sockets(transport)
-    settings = _settings(transport, sockets, public_url, metrics_from)
+    settings = _settings(transport, sockets, public_url, metrics_from, workflows)
     _raise_file_limit()
     server = _server(settings, for_new_run(config), workers, traces)
     web = _web(server, transport)
@@ -206,7 +214,11 @@ def _sockets(transport: Transport) -> list[socket.socket]:
 
 
 def _settings(
-    transport: Transport, sockets: Sequence[socket.socket], public_url: str, metrics_from: Sequence[str]
+    transport: Transport,
+    sockets: Sequence[socket.socket],
+    public_url: str,
+    metrics_from: Sequence[str],
+    workflows: str | None,
 ) -> Settings:
     from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Settings
 
@@ -215,8 +227,9 @@ def _settings(
     for text in metrics_from:
         _network("--metrics-from", text, ())
     plain = not transport.tls and not all(map(listening.is_local, sockets))
-    allowed = {"metrics_from": tuple(metrics_from)} if metrics_from else {}
-    return Settings(public_url.rstrip("/"), transport.proxies, plain, **allowed)
+    settings = Settings(public_url.rstrip("/"), transport.proxies, plain)
+    folder = Path(workflows).absolute() if workflows else None
+    return replace(settings, workflows=folder, metrics_from=tuple(metrics_from) or settings.metrics_from)
 
 
 def _network(option: str, text: str, words: Sequence[str]) -> None:
@@ -251,7 +264,7 @@ def _web(server: Server, transport: Transport) -> uvicorn.Server:
     from ansible_collections.netops.changerail.plugins.plugin_utils.web.app import application
 
     config = uvicorn.Config(
-        application(server),
+        application(server, version()),
         ssl_certfile=transport.certificate or None,
         ssl_keyfile=transport.key or None,
         log_config=None,

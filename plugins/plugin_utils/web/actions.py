@@ -1,0 +1,188 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What people and programs do to runs through the server, and whether they may: every action of API and pages passes here, and nowhere else.
+
+Roles say who may try (``people.access``); whether an answer counts is decided by the engine. What is refused here goes into the run's journal.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.netops.changerail.plugins.module_utils.errors import UnknownRun
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
+    Answered,
+    AnswerRefused,
+    CancelRequested,
+    Event,
+)
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
+from ansible_collections.netops.changerail.plugins.plugin_utils.people import access, answering, inbox
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import Concerned, may
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts import LoggedIn
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.driving import begin
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History, history
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import Sent, send
+from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import Row, RowWait
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import summary
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, open_questions
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Conflict, Refused
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.workflows import Startable
+
+_LOG = logging.getLogger("changerail.serve")
+INTERVENTION = "intervention"
+
+
+@dataclass(frozen=True)
+class StartWish:
+    """A run somebody wants: ``workflow`` by its name at the server; the rest as on the command line."""
+
+    workflow: str
+    variables: Mapping[str, Any]
+    limit: str | None = None
+    check: bool = False
+    run_id: str | None = None
+
+
+class Actions:
+    """The actions on the runs of ``server``. ``by`` is always who asks."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._startable = Startable(server.settings.workflows)
+
+    def rows(self, by: LoggedIn) -> Iterator[Row]:
+        """Every run that ``by`` may see. Raises Refused for a token that is not for reading."""
+        self._token_reads(by)
+        for row in self._server.scheduler.rows():
+            if may(by.caller, access.READ, Concerned(workflow_name(row.workflow), row.requester)) is None:
+                yield row
+
+    def mine(self, by: LoggedIn) -> list[tuple[Row, RowWait]]:
+        """What waits for an answer of ``by``, the longest open first. Raises Refused."""
+        found = []
+        for row in self.rows(by):
+            workflow = workflow_name(row.workflow)
+            groups = by.who.groups | by.user.groups(workflow)
+            for wait in row.waits:
+                if not wait.waits_for(by.who.person, groups):
+                    continue
+                action = access.INTERVENE if wait.kind == INTERVENTION else access.ANSWER
+                about = Concerned(workflow, row.requester, wait.groups, wait.people)
+                if may(by.caller, action, about) is None:
+                    found.append((row, wait))
+        return sorted(found, key=lambda pair: (pair[1].since, pair[0].run, pair[1].path))
+
+    def past(self, by: LoggedIn, run: str) -> History:
+        """The run's history. Raises UnknownRun for one that ``by`` may not see, as for one that is not there; Refused, JournalDamaged."""
+        past = history(self._server.state.open(run))
+        self._check_seen(by, past)
+        if (refused := may(by.caller, access.READ, _concerned(past))) is not None:
+            raise Refused(refused.reason)
+        return past
+
+    def answer(self, by: LoggedIn, run: str, path: str, question: str, choice: str, comment: str) -> Sent:
+        """Answer question id ``question`` at step ``path``; what the engine made of it. Raises Refused, Conflict, UnknownRun."""
+        past = history(self._server.state.open(run))
+        asked = next((asked for asked in open_questions(past.events) if asked.path == path), None)
+        if asked is None:
+            self._check_seen(by, past)
+            raise Conflict(f"nothing is asked at step {path!r} of run {run}: it is answered already, or not asked yet")
+        action = access.INTERVENE if asked.question.kind == INTERVENTION else access.ANSWER
+        self._check(by, past, action, path, asked)
+        item = answering.answer_item(run, path, question, choice, comment, by.who.person, time.time())
+
+        def became(event: Event) -> bool:
+            return isinstance(event, (Answered, AnswerRefused)) and event.answer == item["id"]
+
+        return self._send(by, past, item, became)
+
+    def cancel(self, by: LoggedIn, run: str, reason: str, force: bool) -> Sent:
+        """Cancel the run. Raises Refused, Conflict, UnknownRun."""
+        past = history(self._server.state.open(run))
+        self._check(by, past, access.CANCEL)
+        seen = summary(past.events)
+        if seen.over:
+            raise Conflict(f"run {run} is over: {seen.state}; there is nothing to cancel")
+        item = answering.cancel_item(run, by.who.person, reason, time.time(), force)
+        return self._send(by, past, item, lambda event: isinstance(event, CancelRequested) and event.item == item["id"])
+
+    def resume(self, by: LoggedIn, run: str) -> None:
+        """Take up a run that was left alone. Raises Refused, Conflict, UnknownRun."""
+        past = history(self._server.state.open(run))
+        self._check(by, past, access.RESUME)
+        seen = summary(past.events)
+        if seen.over:
+            raise Conflict(f"run {run} is over: {seen.state}; there is nothing to go on with")
+        self._server.scheduler.take_up(run)
+
+    def startable(self, by: LoggedIn) -> list[str]:
+        """The names of the workflows that ``by`` may start."""
+        names = self._startable.names()
+        return [name for name in names if may(by.caller, access.START, Concerned(name)) is None]
+
+    def start(self, by: LoggedIn, wish: StartWish) -> RunFolder:
+        """Start a run, requested by ``by``. Raises Refused, and AuthorError for an unknown workflow, wrong variables or an id that is taken."""
+        if (refused := may(by.caller, access.START, Concerned(wish.workflow))) is not None:
+            _LOG.warning("refused: %s", refused.reason, extra={"person": by.who.person})
+            raise Refused(refused.reason)
+        folder = begin(
+            str(self._startable.file(wish.workflow)),
+            state=self._server.state,
+            project=self._server.around.project,
+            variables=wish.variables,
+            limit=wish.limit,
+            check=wish.check,
+            requester=by.who,
+            run_id=wish.run_id,
+        )
+        self._server.scheduler.take_up(folder.run)
+        return folder
+
+    def _send(self, by: LoggedIn, past: History, item: Mapping[str, Any], became: Any) -> Sent:
+        groups = by.user.groups(workflow_name(past.started.main))
+        return send(past, answering.logged_in(item, groups), became)
+
+    def _check(
+        self, by: LoggedIn, past: History, action: str, path: str = "", asked: OpenQuestion | None = None
+    ) -> None:
+        refused = may(by.caller, action, _concerned(past, asked))
+        if refused is None:
+            return
+        run = past.folder.run
+        _LOG.warning("refused: %s", refused.reason, extra={"run": run, "person": by.who.person})
+        if not summary(past.events).over:
+            item = answering.refused_item(run, by.who.person, action, path, refused.reason, time.time())
+            inbox.put(past.folder, answering.logged_in(item, ()))
+        self._check_seen(by, past)
+        raise Refused(refused.reason)
+
+    @staticmethod
+    def _check_seen(by: LoggedIn, past: History) -> None:
+        # Whoever may not see a run is not told that there is one.
+        if may(replace(by.caller, scopes=None), access.READ, _concerned(past)) is not None:
+            raise UnknownRun(f"run {past.folder.run!r}: there is none, or none that {by.who.person} may see")
+
+    @staticmethod
+    def _token_reads(by: LoggedIn) -> None:
+        if by.caller.scopes is not None and access.READ not in by.caller.scopes:
+            refused = may(by.caller, access.READ, Concerned())
+            raise Refused(refused.reason if refused is not None else "")
+
+
+def workflow_name(file: str) -> str:
+    """What roles call the workflow of this file."""
+    return Path(file).stem
+
+
+def _concerned(past: History, asked: OpenQuestion | None = None) -> Concerned:
+    groups, people = (asked.question.groups, asked.question.people) if asked is not None else ((), ())
+    requester = str(past.started.requester.get("name", ""))
+    return Concerned(workflow_name(past.started.main), requester, groups, people)
