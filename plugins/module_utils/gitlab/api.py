@@ -21,6 +21,8 @@ from ansible_collections.netops.changerail.plugins.module_utils.provider import 
 ENVIRONMENT: Mapping[str, str] = {"url": "GITLAB_URL", "token": "GITLAB_TOKEN", "trigger_token": "GITLAB_TRIGGER_TOKEN"}
 """Our name of a setting → the environment variable that stands for it."""
 MARKERS = ("variable", "input")
+KEY_VARIABLE, KEY_INPUT = "CHANGERAIL_KEY", "changerail_key"
+"""Where a pipeline carries its key, by the marker."""
 FILE_LIMIT = 256 * 1024 * 1024
 """Bytes of an artifact, an archive of artifacts or a log."""
 PAGE = 100

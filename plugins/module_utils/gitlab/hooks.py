@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Webhooks that GitLab sends: checked, told from those seen before, and read as the hint they are. For whatever listens.
 
-A hook says that something may have changed. What is true is asked of the API: hooks come late, twice and in any order.
+A hook says that something may have changed. What is true is asked of the API: hooks come late, twice, in any order or not at all.
+Whoever listens gives headers and body to ``receive``, answers 2xx whatever the hint is, and looks at the steps that ``concerned`` names.
 """
 
 from __future__ import annotations
@@ -14,15 +15,23 @@ import collections
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+import re
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from ansible_collections.netops.changerail.plugins.module_utils.gitlab.api import KEY_VARIABLE
 from ansible_collections.netops.changerail.plugins.module_utils.operation import JSON
 
 WINDOW = 300.0
 """Seconds a signed hook may be old, or ahead of our clock."""
 REMEMBERED = 10_000
-_KINDS: Mapping[str, str] = {"Pipeline Hook": "pipeline", "Job Hook": "build", "Deployment Hook": "deployment"}
+_KINDS: Mapping[str, str] = {"Pipeline Hook": "pipeline", "Job Hook": "build"}
+_KEY = re.compile(
+    r"(?<![\w./\[\]-])(?P<run>[A-Za-z0-9][\w.-]*)/(?P<step>[\w.-]+(?:\[[^\]/]*\])?(?:/[\w.-]+(?:\[[^\]/]*\])?)*)/\d+(?![\w./\[\]-])"
+)
+"""A pipeline's key, ``<run>/<step path>/<attempt>``, by itself or in a name."""
 
 
 class HookRefused(Exception):
@@ -43,28 +52,37 @@ class HookSecrets:
 
 @dataclass(frozen=True)
 class Hint:
-    """Something may have changed: ``pipeline`` is named as a pipeline step's handle names it, "" when the event is about none."""
+    """Something may have changed with a pipeline, or with a job of it.
+
+    ``pipeline`` is named as the handle of a waiting pipeline step names it; for one that another pipeline started it is that other one.
+    ``run`` and ``step`` are what the pipeline's key says, "" when the hook does not show it. ``key`` tells one hook from others.
+    """
 
     key: str
     event: str
     pipeline: str
+    run: str = ""
+    step: str = ""
 
 
 class Seen:
-    """The keys of the last hooks: a delivery that is repeated carries the same ``Idempotency-Key``."""
+    """The keys of the last hooks: a delivery that is repeated has the same. In memory, for any number of threads.
+
+    What was seen is forgotten with the process, and beyond ``REMEMBERED`` keys; a hook that is believed twice costs one look more.
+    """
 
     def __init__(self) -> None:
         self._keys: collections.OrderedDict[str, None] = collections.OrderedDict()
+        self._lock = threading.Lock()
 
     def add(self, key: str) -> bool:
-        """Whether the key is new; an empty one always is."""
-        if not key:
-            return True
-        new = key not in self._keys
-        self._keys[key] = None
-        self._keys.move_to_end(key)
-        while len(self._keys) > REMEMBERED:
-            self._keys.popitem(last=False)
+        """Whether the key is new."""
+        with self._lock:
+            new = key not in self._keys
+            self._keys[key] = None
+            self._keys.move_to_end(key)
+            while len(self._keys) > REMEMBERED:
+                self._keys.popitem(last=False)
         return new
 
 
@@ -79,11 +97,28 @@ def receive(headers: Mapping[str, str], body: bytes, secrets: HookSecrets, seen:
     else:
         _check_token(given, secrets.token)
     event = given.get("x-gitlab-event", "")
-    key = given.get("idempotency-key", "")
     if event not in _KINDS:
         return None
-    hint = Hint(key, event, _pipeline(body, _KINDS[event]))
-    return hint if seen.add(key) else None
+    hint = _hint(_key_of(given, body, bool(secrets.signing)), event, body)
+    return hint if seen.add(hint.key) else None
+
+
+def concerned(hint: Hint, waiting: Iterable[tuple[str, str, Mapping[str, JSON]]]) -> list[tuple[str, str]]:
+    """The run and step of those among ``waiting`` (run, step path, handle) that a hint is for: by the pipeline's key, else by its identity."""
+    return [
+        (run, step)
+        for run, step, handle in waiting
+        if (run, step) == (hint.run, hint.step) or handle.get("id") == hint.pipeline
+    ]
+
+
+def _key_of(headers: Mapping[str, str], body: bytes, signed: bool) -> str:
+    """What a delivery and its repetition have in common. Of a signed hook only what was signed counts: anybody may have added the rest."""
+    if signed:
+        return headers["webhook-id"]
+    # Servers before 17.4 have no key for a delivery, and the events of one cause have their UUID in common.
+    event = f"{headers.get('x-gitlab-event-uuid', '')} {hashlib.sha256(body).hexdigest()}"
+    return headers.get("idempotency-key") or event
 
 
 def _check_token(headers: Mapping[str, str], token: str) -> None:
@@ -119,18 +154,30 @@ def _signature(token: str, signed: bytes) -> str:
     return base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
-def _pipeline(body: bytes, kind: str) -> str:
-    """The pipeline the event is about, "" when it names none."""
+def _hint(key: str, event: str, body: bytes) -> Hint:
     try:
-        document: JSON = json.loads(body)
-        if document["object_kind"] != kind:
-            raise HookRefused(
-                400, f"the hook's body is a {document['object_kind']!r} event and not the one its header names"
-            )
+        document: Any = json.loads(body)
+        kind = document["object_kind"]
+        if kind != _KINDS[event]:
+            raise HookRefused(400, f"the hook's body is a {kind!r} event and not the one its header names")
         if kind == "pipeline":
-            return f"{document['project']['id']}/{document['object_attributes']['id']}"
-        if kind == "build":
-            return f"{document['project_id']}/{document['pipeline_id']}"
-        return ""
-    except (ValueError, KeyError, TypeError):
+            project, pipeline = document["project"]["id"], document["object_attributes"]["id"]
+        else:
+            project, pipeline = document["project_id"], document["pipeline_id"]
+        above = document.get("source_pipeline")
+        if above:
+            project, pipeline = above["project"]["id"], above["pipeline_id"]
+        named = _KEY.search(_marker(document))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise HookRefused(400, "the hook's body is not what GitLab sends") from None
+    run, step = (named["run"], named["step"]) if named else ("", "")
+    return Hint(key, event, f"{project}/{pipeline}", run, step)
+
+
+def _marker(document: Mapping[str, Any]) -> str:
+    """The text that the pipeline's key is in: its variable, else the pipeline's name, which a job hook has in ``commit``."""
+    about: Mapping[str, Any] = document.get("object_attributes") or {}
+    for variable in about.get("variables") or ():
+        if variable.get("key") == KEY_VARIABLE:
+            return str(variable.get("value"))
+    return str(about.get("name") or (document.get("commit") or {}).get("name") or "")

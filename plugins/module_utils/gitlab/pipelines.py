@@ -25,6 +25,8 @@ from ansible_collections.netops.changerail.plugins.module_utils.files import wri
 from ansible_collections.netops.changerail.plugins.module_utils.gitlab import files, tree
 from ansible_collections.netops.changerail.plugins.module_utils.gitlab.again import Again
 from ansible_collections.netops.changerail.plugins.module_utils.gitlab.api import (
+    KEY_INPUT,
+    KEY_VARIABLE,
     Api,
     Missing,
     Refused,
@@ -40,7 +42,6 @@ from ansible_collections.netops.changerail.plugins.module_utils.provider import 
     Status,
 )
 
-KEY_VARIABLE, KEY_INPUT = "CHANGERAIL_KEY", "changerail_key"
 INTENT = "gitlab-intent.json"
 SKEW = 300.0
 """Seconds by which GitLab's clock may be behind ours."""

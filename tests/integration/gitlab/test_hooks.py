@@ -2,20 +2,24 @@
 from __future__ import annotations
 
 import base64
+import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import gitlab
 import pytest
-from support.calls import eventually
+from support.calls import eventually, finished
 
 from ansible_collections.netops.changerail.plugins.module_utils.gitlab.hooks import (
     HookRefused,
     HookSecrets,
     Seen,
+    concerned,
     receive,
 )
+from ansible_collections.netops.changerail.plugins.module_utils.operation import Done, Waiting
+from ansible_collections.netops.changerail.plugins.module_utils.operations.pipeline import OPERATION as PIPELINE
 from ansible_collections.netops.changerail.tests.twins.gitlab.access import TOKEN
 
 SIGNING = f"whsec_{base64.b64encode(b'signing secret of the tests').decode()}"
@@ -38,35 +42,71 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def sent(twin):
-    """The hooks of one pipeline: its handle's id, and each hook's headers and body."""
+def listener(twin):
+    """Takes the hooks of the project's pipelines and jobs."""
     project = gitlab.Gitlab(twin.url, private_token=TOKEN).projects.get("net/edge")
-    with Listener() as listener:
-        thread = threading.Thread(target=listener.serve_forever)
+    with Listener() as started:
+        thread = threading.Thread(target=started.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        url = f"http://127.0.0.1:{listener.server_port}/"
+        url = f"http://127.0.0.1:{started.server_port}/"
         flags = {"pipeline_events": True, "job_events": True, "push_events": False}
         hook = project.hooks.create({"url": url, "token": "shared", "signing_token": SIGNING, **flags})
-        pipeline = project.pipelines.create({"ref": "main"})
-        eventually(
-            lambda: any(b'"status": "success"' in body and b'"pipeline"' in body for _headers, body in listener.got)
-        )
+        yield started
         hook.delete()
-        listener.shutdown()
+        started.shutdown()
         thread.join()
-    return f"{project.id}/{pipeline.id}", listener.got
 
 
-def test_hooks_hint_at_the_pipeline_each_once(sent):
-    identity, hooks = sent
-    seen = Seen()
+@pytest.fixture(params=["variable", "input"])
+def sent(call, listener, request):
+    """The hooks of a pipeline step and of the child pipeline: the step as a listener knows it, and each hook's headers and body."""
+    made = call(mode="bridged", more={"marker": request.param})
+    done = finished(PIPELINE, made, PIPELINE.start(made))
+    number = done.result["id"].rpartition("/")[2]
+    eventually(lambda: any(is_the_end(json.loads(body), int(number)) for _headers, body in listener.got))
+    return (made.context.run, made.context.path, {"id": done.result["id"]}), listener.got
+
+
+def is_the_end(document, pipeline):
+    about = document.get("object_attributes", {})
+    return (about.get("id"), about.get("status")) == (pipeline, "success")
+
+
+def test_hooks_hint_at_the_step_that_waits_each_once(sent):
+    step, hooks = sent
+    other = ("another", "step", {"id": "1/1"})
     for secrets in (HookSecrets(token="shared"), HookSecrets(signing=[SIGNING])):
-        hints = [receive(headers, body, secrets, Seen(), time.time()) for headers, body in hooks]
-        assert {hint.pipeline for hint in hints} == {identity}
-    first = [receive(headers, body, HookSecrets(token="shared"), seen, 0.0) for headers, body in hooks]
-    again = [receive(headers, body, HookSecrets(token="shared"), seen, 0.0) for headers, body in hooks]
-    assert all(first)
-    assert not any(again)
+        seen = Seen()
+        hints = [receive(headers, body, secrets, seen, time.time()) for headers, body in hooks]
+        assert [concerned(hint, [other, step]) for hint in hints] == [[step[:2]]] * len(hooks)
+        assert not any(receive(headers, body, secrets, seen, time.time()) for headers, body in hooks)
+
+
+def test_a_step_that_still_searches_is_found_by_the_key(sent):
+    (run, path, _handle), hooks = sent
+    hints = [receive(headers, body, HookSecrets(token="shared"), Seen(), 0.0) for headers, body in hooks]
+    assert any(concerned(hint, [(run, path, {"id": ""})]) == [(run, path)] for hint in hints)
+    assert not any(concerned(hint, [(run, f"{path}0", {"id": ""})]) for hint in hints)
+
+
+@pytest.mark.parametrize("how", ["in order", "twice", "backwards", "lost"])
+def test_a_step_ends_right_whatever_becomes_of_its_hooks(call, twin, listener, how):
+    twin.set(hook_delivery=how)
+    seen, woken = Seen(), 0
+    made = call()
+    outcome = PIPELINE.start(made)
+    end, look_at = time.monotonic() + 20, 0.0
+    while isinstance(outcome, Waiting) and time.monotonic() < end:
+        hints = [receive(*listener.got.pop(0), HookSecrets(token="shared"), seen, 0.0) for _hook in list(listener.got)]
+        step = (made.context.run, made.context.path, outcome.handle)
+        due = any(hint and concerned(hint, [step]) for hint in hints)
+        woken += due
+        if due or time.monotonic() > look_at:
+            outcome, look_at = PIPELINE.poll(made, outcome.handle), time.monotonic() + 0.5
+        time.sleep(0.01)
+    twin.set(hook_delivery="in order")
+    assert isinstance(outcome, Done)
+    assert (woken == 0) == (how == "lost")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +118,7 @@ def test_hooks_hint_at_the_pipeline_each_once(sent):
         (HookSecrets(signing=["whsec_b3RoZXI="]), {}, 0, "not that of any configured signing token"),
         (HookSecrets(signing=[SIGNING]), {"Webhook-id": "other"}, 0, "not that of any configured signing token"),
         (HookSecrets(signing=[SIGNING]), {"Webhook-signature": ""}, 0, "carries no signature"),
-        (HookSecrets(token="shared"), {"X-gitlab-event": "Job Hook"}, 0, "not the one its header names"),
+        (HookSecrets(token="shared"), {"X-Gitlab-Event": "Job Hook"}, 0, "not the one its header names"),
     ],
 )
 def test_what_is_not_believed(sent, secrets, change, late, text):
@@ -86,6 +126,23 @@ def test_what_is_not_believed(sent, secrets, change, late, text):
     with pytest.raises(HookRefused, match=text) as refused:
         receive({**headers, **change}, body, secrets, Seen(), time.time() + late)
     assert refused.value.status in (400, 401)
+
+
+def test_a_replay_with_another_key_is_the_same_signed_hook(sent):
+    headers, body = sent[1][0]
+    seen, secrets = Seen(), HookSecrets(signing=[SIGNING])
+    assert receive(headers, body, secrets, seen, time.time())
+    assert not receive({**headers, "Idempotency-Key": "another"}, body, secrets, seen, time.time())
+
+
+def test_before_there_were_keys_the_event_and_its_body_tell_hooks_apart(sent):
+    (headers, body), (_others, other) = sent[1][0], sent[1][1]
+    old = {**headers, "Idempotency-Key": "", "X-Gitlab-Event-UUID": "one", "X-Gitlab-Event": headers["X-Gitlab-Event"]}
+    event = sent[1][1][0]["X-Gitlab-Event"]
+    seen, secrets = Seen(), HookSecrets(token="shared")
+    assert receive(old, body, secrets, seen, 0.0)
+    assert receive({**old, "X-Gitlab-Event": event}, other, secrets, seen, 0.0), "one cause, two events"
+    assert not receive(old, body, secrets, seen, 0.0)
 
 
 def test_other_events_are_nothing_to_us_and_damage_is_refused():

@@ -89,3 +89,14 @@ def test_a_failed_delivery_comes_again_under_the_same_key(project, receiver, hoo
     keys = [headers["Idempotency-Key"] for headers, _body in receiver.got]
     assert keys[0] == keys[1]
     assert len(set(keys)) == len(keys) - 1
+
+
+@pytest.mark.parametrize(("status", "alert"), [(500, "temporarily_disabled"), (400, "disabled")])
+def test_a_hook_that_fails_four_times_in_a_row_is_disabled(project, receiver, hook, until, status, alert):
+    receiver.answers = [200, status, status, status, 200, *[status] * 10]
+    for _pipeline in range(3):
+        project.pipelines.create({"ref": "main"})
+    until(lambda: project.hooks.get(hook.id).alert_status == alert)
+    pipeline = project.pipelines.create({"ref": "main"})
+    until(lambda: project.pipelines.get(pipeline.id).status == "success")
+    assert len(receiver.got) == 9, "nothing after the fourth failure in a row"

@@ -37,7 +37,7 @@ class Trigger:
 
 @dataclass
 class Hook:
-    """A webhook out; ``signing_token`` is ``whsec_<base64>`` where signatures are wanted."""
+    """A webhook out; ``signing_token`` is ``whsec_<base64>`` where signatures are wanted. Nothing is delivered before ``disabled_until``."""
 
     id: int
     url: str
@@ -47,6 +47,8 @@ class Hook:
     uuid: str
     signing_token: str = ""
     deliveries: list[dict[str, Any]] = field(default_factory=list)
+    failures: int = 0
+    disabled_until: float = 0
 
 
 @dataclass

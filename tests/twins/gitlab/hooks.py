@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 import queue
 import threading
 import time
@@ -21,6 +22,8 @@ from ansible_collections.netops.changerail.tests.twins.gitlab.shapes import Shap
 
 PATIENCE = 5
 ATTEMPTS = 2
+MOST_FAILURES = 4
+"""After so many deliveries in a row that failed a hook is disabled."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +66,42 @@ class Hooks:
         self._queue.put(Delivery(hook, event, body, key, self._numbers))
 
     def _work(self) -> None:
+        held: Delivery | None = None
         while True:
             delivery = self._queue.get()
-            for attempt in range(ATTEMPTS):
-                status = _post(delivery)
-                delivery.hook.deliveries.append(
-                    {
-                        "id": delivery.number,
-                        "url": delivery.hook.url,
-                        "trigger": delivery.event.lower().replace(" ", "_"),
-                        "request_headers": {"X-Gitlab-Event": delivery.event, "Idempotency-Key": delivery.key},
-                        "request_data": json.loads(delivery.body),
-                        "response_status": str(status),
-                    }
-                )
-                if status < 400 or attempt + 1 == ATTEMPTS:
-                    break
+            how = self._settings().hook_delivery
+            if how == "backwards" and held is None:
+                held = delivery
+                continue
+            for one in (delivery, held):
+                if one is not None and how != "lost":
+                    for dummy in range(2 if how == "twice" else 1):
+                        self._deliver(one)
+            held = None
+
+    def _deliver(self, delivery: Delivery) -> None:
+        hook = delivery.hook
+        for attempt in range(ATTEMPTS):
+            if hook.disabled_until > time.time():
+                return
+            status = _post(delivery)
+            hook.deliveries.append(
+                {
+                    "id": delivery.number,
+                    "url": hook.url,
+                    "trigger": delivery.event.lower().replace(" ", "_"),
+                    "request_headers": {"X-Gitlab-Event": delivery.event, "Idempotency-Key": delivery.key},
+                    "request_data": json.loads(delivery.body),
+                    "response_status": str(status),
+                }
+            )
+            if status < 400:
+                hook.failures = 0
+                return
+            hook.failures += 1
+            if hook.failures >= MOST_FAILURES:
+                hook.disabled_until = math.inf if status < 500 else time.time() + self._settings().hook_rest
+            if attempt + 1 < ATTEMPTS:
                 time.sleep(self._settings().hook_retry_after)
 
 

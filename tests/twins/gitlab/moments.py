@@ -7,7 +7,12 @@ from datetime import UTC, datetime
 
 def now() -> str:
     """ISO 8601 with milliseconds, UTC: the API's form."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(time.time())
+
+
+def iso(moment: float) -> str:
+    """The API's form of seconds since the epoch."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def seconds(text: str) -> float:

@@ -25,6 +25,10 @@ class Settings:
     """Access tokens are void this long after the twin's start; 0 for never."""
     job_environment: Mapping[str, str] = field(default_factory=dict)
     """More variables every job gets, as a runner's own environment would give them."""
+    hook_delivery: str = "in order"
+    """What becomes of webhooks: "in order", "twice", "backwards" (the later event before the earlier one) or "lost"."""
+    hook_rest: float = 60
+    """How long a hook is not delivered to after ``hooks.MOST_FAILURES`` failures of 5xx or without an answer; after 4xx it never is again."""
     hook_retry_after: float = 0.2
     """How long after a failed delivery a hook is delivered again, once."""
 

@@ -1,6 +1,8 @@
 # The API's entities and the webhooks' payloads, made of what the twin remembers. Pure. For the GitLab twin's API and hooks.
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +18,7 @@ from ansible_collections.netops.changerail.tests.twins.gitlab.entities import (
     Trigger,
     User,
 )  # fmt: skip
-from ansible_collections.netops.changerail.tests.twins.gitlab.moments import in_payload
+from ansible_collections.netops.changerail.tests.twins.gitlab.moments import in_payload, iso
 
 Entity = dict[str, Any]
 
@@ -249,8 +251,8 @@ class Shapes:
             "description": None,
             "created_at": hook.created_at,
             "enable_ssl_verification": True,
-            "alert_status": "executable",
-            "disabled_until": None,
+            "alert_status": _alert(hook),
+            "disabled_until": iso(hook.disabled_until) if _alert(hook) == "temporarily_disabled" else None,
             "url_variables": [],
             "custom_headers": [],
             "project_id": project.id,
@@ -328,6 +330,7 @@ class Shapes:
             "project": self.project(pipeline.project),
             "commit": self._commit(pipeline),
             "builds": [self._build(job) for job in pipeline.current],
+            **self._source(pipeline),
         }
 
     def job_payload(self, job: Job) -> Entity:
@@ -349,8 +352,22 @@ class Shapes:
             "project_id": job.pipeline.project.id,
             "project_name": job.pipeline.project.path,
             "user": self.user(job.user),
+            "commit": {**self._commit(job.pipeline), "id": job.pipeline.id, "name": job.pipeline.name},
             "project": self.project(job.pipeline.project),
+            **self._source(job.pipeline),
         }
+
+    def _source(self, pipeline: Pipeline) -> Entity:
+        """The pipeline that started this one, if one did."""
+        if pipeline.bridge is None:
+            return {}
+        above = pipeline.bridge.pipeline
+        project = {
+            key: value
+            for key, value in self.project(above.project).items()
+            if key in ("id", "web_url", "path_with_namespace")
+        }
+        return {"source_pipeline": {"project": project, "pipeline_id": above.id, "job_id": pipeline.bridge.id}}
 
     def _build(self, job: Job) -> Entity:
         return {
@@ -368,6 +385,12 @@ class Shapes:
             "allow_failure": job.allow_failure,
             "user": self.user(job.user),
         }
+
+
+def _alert(hook: Hook) -> str:
+    if hook.disabled_until == math.inf:
+        return "disabled"
+    return "temporarily_disabled" if hook.disabled_until > time.time() else "executable"
 
 
 def _stages(jobs: Sequence[Job]) -> list[str]:
