@@ -124,6 +124,11 @@ def offered(options: Spec) -> dict[str, Mapping[str, Any]]:
     }
 
 
+def operation_args(operation: Operation, params: Mapping[str, Any]) -> dict[str, JSON]:
+    """The operation's options under its own names, of what a task was given."""
+    return {name: params[_OFFERED_AS.get(name, name)] for name in operation.options}
+
+
 def key_of(module: AnsibleModule, otherwise: str = "") -> str:
     """What marks the work: the key in ``handle``, the option ``key``, else ``otherwise``; when that is empty, a key nobody had before."""
     handle = module.params.get("handle") or {}
@@ -173,7 +178,7 @@ def connections(params: Mapping[str, Any]) -> dict[str, dict[str, JSON]]:
 
 def perform(module: AnsibleModule, operation: Operation, surroundings: Context) -> None:
     """Start the operation, or look at what ``handle`` names, wait as the options say, and end the module with what came of it."""
-    call = Call({name: module.params[_OFFERED_AS.get(name, name)] for name in operation.options}, surroundings)
+    call = Call(operation_args(operation, module.params), surroundings)
     progress: list[str] = []
     try:
         outcome = _outcome(module, operation, call, progress)
@@ -271,8 +276,8 @@ def _leave_waiting(module: AnsibleModule, operation: Operation, outcome: Waiting
     handle = {"operation": operation.name, "key": common["key"], "at": dict(outcome.handle)}
     if outcome.question is not None:
         module.fail_json(
-            msg=f"{operation.name}: {outcome.message}. A playbook cannot ask people and wait for their answer; that needs a run: "
-            "put this task into a workflow and start it with 'changerail run', or decide in the system that holds the record.",
+            msg=f"{operation.name}: {outcome.message}. A playbook cannot ask people for a record that is decided here; that needs a run: "
+            "put this task into a workflow and start it with 'changerail run', or ask with 'groups' or 'people' in place of 'from'.",
             failure=FAILED,
             finished=False,
             **common,

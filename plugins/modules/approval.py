@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: approval
-short_description: Wait for an approval that is given elsewhere
+short_description: Ask people for their approval, or wait for one that is given elsewhere
 version_added: 0.1.0
 description:
-  - Follows the approval of a change record in ServiceNow, or of a merge request or a deployment in GitLab, until people have decided there.
-    A rejection is a failure with RV(failure=rejected).
-  - A playbook cannot ask people itself and wait for days. That needs a run, so O(from) is needed here. In a workflow the same task asks the people and
-    groups it names, through C(changerail answer); the options beside O(from) and O(deadline) are for that.
-  - The same task works as a step of a workflow, without O(wait), O(timeout), O(handle) and the connections.
+  - With O(from), follows the approval of a change record in ServiceNow, or of a merge request or a deployment in GitLab, until people have decided there.
+  - Without it, asks the people and groups it names and waits for their answers. On the controller that is a small run of its own in E(CHANGERAIL_HOME),
+    with a journal. People answer it with C(changerail answer) or on the pages of C(changerail serve). The deadline denies, it never approves.
+  - A rejection is a failure with RV(failure=rejected).
+  - The same task works as a step of a workflow, without O(key), O(config), O(wait), O(timeout), O(handle) and the connections.
 author:
   - changerail contributors (!UNKNOWN)
 options:
@@ -30,37 +30,46 @@ options:
   deadline:
     description: When an approval that is still open counts as denied, as a duration such as V(4h) or a date and time. Mind O(timeout), too.
     type: raw
+  key:
+    description:
+      - Without O(from), what the question is found by when the task is run again, such as the number of a ticket. A question that is open is gone on with.
+        One that was approved is not asked again as long as O(subject) is the same; one that was denied is.
+      - Without a key every task asks anew.
+    type: str
+  config:
+    description: Without O(from), the project file, which names the people. Otherwise E(CHANGERAIL_CONFIG), C(changerail.yml) or C(~/.changerail.yml).
+    type: path
   groups:
-    description: In a workflow, the groups that are asked. Any member may answer.
+    description: The groups of C(changerail.yml) that are asked. Any member may answer.
     type: list
     elements: str
     default: []
   people:
-    description: In a workflow, the people who are asked.
+    description: The people who are asked. Without them and without O(groups) anybody who is known may answer.
     type: list
     elements: str
     default: []
   quorum:
-    description: In a workflow, how many must approve.
+    description: How many must approve.
     type: int
     default: 1
   four_eyes:
-    description: In a workflow, whether the requester is kept out.
+    description: Whether the requester is kept out, which is whoever runs the playbook, or who launched the job of AWX.
     type: bool
     default: true
   assurance:
-    description: In a workflow, how sure it must be who answers, weakest first.
+    description: How sure it must be who answers, weakest first. V(os_user) when C(changerail.yml) says nothing else.
     type: str
     choices: [asserted, os_user, authenticated, signed]
   title:
-    description: In a workflow, the title of the question.
+    description: The title of the question.
     type: str
   msg:
-    description: In a workflow, where it is also called C(message), what the people are told.
+    description: What the people are told. In a workflow it is also called C(message).
     type: str
     default: ''
   subject:
-    description: In a workflow, what the answer is bound to. When it changes, answers are void.
+    description: What the answer is bound to, and is shown with the question. For something else people are asked anew.
     type: dict
     default: {}
 extends_documentation_fragment:
@@ -78,14 +87,32 @@ attributes:
     support: partial
     details:
       - A record that was rejected and is new again is asked for once more. With O(handle) nothing is asked for.
+      - People are asked once for the same O(key) and O(subject).
+  action:
+    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    support: full
+    details:
+      - Without O(from) all is done on the controller, which needs the libraries of changerail.
 requirements:
   - requests
 seealso:
+  - module: netops.changerail.review
   - module: netops.changerail.change_record
   - module: netops.changerail.change_record_info
 """
 
 EXAMPLES = r"""
+- name: Two of the security group say yes, before anything is deployed
+  netops.changerail.approval:
+    title: May 203.0.113.0/24 be reached from outside?
+    groups: [netsec]
+    quorum: 2
+    deadline: 4h
+    timeout: 5h
+    key: "{{ ticket }}"
+    subject:
+      prefix: 203.0.113.0/24
+
 - name: The board decides in ServiceNow
   netops.changerail.approval:
     from: "{{ change }}"
@@ -126,14 +153,14 @@ decision:
   type: str
   sample: approve
 answers:
-  description: The answers given to a run. Empty here.
+  description: The answers, each with C(person), C(choice), C(assurance), C(comment) and C(at). Empty with O(from).
   returned: when it has ended
   type: list
   elements: dict
   sample: []
 approvals:
   description: Who was asked and what they said there, with C(gate), C(state), C(group), C(person), C(by), C(at) and C(comment).
-  returned: when it has ended
+  returned: when it has ended, with O(from)
   type: list
   elements: dict
   sample: [{id: a1, gate: authorize, state: approved, group: cab, person: "", by: CAB member, at: 1900000000.0, comment: fine}]
@@ -167,9 +194,14 @@ would_ask:
   returned: in check mode
   type: dict
   sample: {record: CHG0030001}
+run:
+  description: The run in which people are asked. C(changerail answer) answers it by this name.
+  returned: without O(from)
+  type: str
+  sample: approval-net-4711
 key:
   description: What marks the work.
-  returned: always
+  returned: with O(from)
   type: str
   sample: playbook/approval
 finished:
@@ -189,7 +221,7 @@ waiting_for:
   sample: "waiting for cab in CHG0030001 (https://example.service-now.com/change_request.do)"
 progress:
   description: Everything that was waited for, in order. C(-v) shows it.
-  returned: always
+  returned: with O(from)
   type: list
   elements: str
   sample: ["waiting for cab in CHG0030001 (https://example.service-now.com/change_request.do)"]
@@ -203,13 +235,14 @@ failure:
 from ansible_collections.netops.changerail.plugins.module_utils import module as door
 from ansible_collections.netops.changerail.plugins.module_utils.operations.approval import OPERATION
 
+OWN_OPTIONS = {"config": {"type": "path"}}
+
 
 def main() -> None:
-    module = door.build(OPERATION, door.WAITING, door.SERVICENOW, door.GITLAB, door.LOCAL)
+    module = door.build(OPERATION, OWN_OPTIONS, door.KEY, door.WAITING, door.SERVICENOW, door.GITLAB, door.LOCAL)
     if module.params["from"] is None:
         module.fail_json(
-            msg="approval: a playbook cannot ask people and wait for their answer; name what is approved elsewhere as 'from' (a change record, "
-            "a merge request, a deployment), or put this task into a workflow and start it with 'changerail run'",
+            msg="approval: people are asked by the action on the controller; call netops.changerail.approval as a task, not this module alone",
             failure="failed",
         )
     door.perform(module, OPERATION, door.context(module, door.key_of(module, otherwise="playbook/approval")))

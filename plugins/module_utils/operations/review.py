@@ -1,7 +1,8 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``review``: people confirm generated files, a diff as a rule, and the answer is bound to their digests. The engine and Temporal call it."""
+"""``review``: people confirm generated files, a diff as a rule, and the answer is bound to their digests. The engine and Temporal call it,
+and the action of that name looks at the files."""
 
 from __future__ import annotations
 
@@ -78,7 +79,7 @@ class Review(Operation):
 
     def start(self, call: Call) -> Outcome:
         if call.context.check:
-            names = [name for name, _path, _sha256 in _given(call)]
+            names = [name for name, _path, _sha256 in _given(call.args, call.context.base)]
             return Done(asking.would_ask(asking.question(call, "review", _title(call, names), None, {})))
         files = _files(call)
         if not any(file.content.strip() for file in files):
@@ -126,16 +127,21 @@ def _title(call: Call, names: list[str]) -> str:
     return f"Review of {', '.join(names)}: {call.context.path}"
 
 
-def _given(call: Call) -> list[tuple[str, Path, str]]:
+def located(args: Mapping[str, JSON], base: Path) -> list[dict[str, str]]:
+    """The files that options name, as artifacts whose paths hold anywhere; ``sha256`` is "" where none was registered. Raises OperationError."""
+    return [{"name": name, "path": str(path), "sha256": sha256} for name, path, sha256 in _given(args, base)]
+
+
+def _given(args: Mapping[str, JSON], base: Path) -> list[tuple[str, Path, str]]:
     """Name, path and registered SHA-256 ("" when it is a path that nobody registered) of every file under review."""
-    given = call.args.get("artifacts") if call.args.get("artifact") is None else [call.args["artifact"]]
+    given = args.get("artifacts") if args.get("artifact") is None else [args["artifact"]]
     if isinstance(given, Mapping):
         given = list(given.values())
     if not isinstance(given, list) or not given:
         raise OperationError(
             "artifacts: expected a list of paths or registered artifacts, or a mapping of artifacts by name, with at least one in it"
         )
-    files = [_described(value, call.context.base) for value in given]
+    files = [_described(value, base) for value in given]
     names = [name for name, _path, _sha256 in files]
     if len(set(names)) < len(names):
         raise OperationError(f"artifacts: two files have the same name among {', '.join(names)}; names must differ")
@@ -154,8 +160,8 @@ def _described(value: Any, base: Path) -> tuple[str, Path, str]:
 
 def _files(call: Call) -> list[_Reviewed]:
     files = []
-    for name, path, registered in _given(call):
-        file = _Reviewed(name, path, _content(path))
+    for name, path, registered in _given(call.args, call.context.base):
+        file = _Reviewed(name, path, content(path))
         if registered and registered != file.sha256:
             remark = f"{name} is not as it was registered (SHA-256 {registered[:12]}… then, {file.sha256[:12]}… now)."
             file = _Reviewed(name, path, file.content, remark)
@@ -163,18 +169,19 @@ def _files(call: Call) -> list[_Reviewed]:
     return files
 
 
-def _content(path: Path) -> bytes:
+def content(path: Path) -> bytes:
+    """What the file at ``path`` holds, as far as it can be reviewed. Raises OperationError."""
     try:
         # Not blocking: a FIFO would wait for a writer for ever.
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise OperationError(f"{path}: cannot be reviewed: expected a regular file")
-            content = file.read(LARGEST + 1)
+            read = file.read(LARGEST + 1)
     except (OSError, ValueError) as error:
         raise OperationError(f"{path}: cannot be reviewed: {getattr(error, 'strerror', None) or error}") from None
-    if len(content) > LARGEST:
+    if len(read) > LARGEST:
         raise OperationError(f"{path}: cannot be reviewed: larger than {LARGEST} bytes, which nobody reads")
-    return content
+    return read
 
 
 def _kept(call: Call, files: list[_Reviewed]) -> dict[str, dict[str, JSON]]:
