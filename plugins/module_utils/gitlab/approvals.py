@@ -70,6 +70,9 @@ class GitLabApprovals(ApprovalProvider):
             return Standing(
                 what, "open", url, rows, f"{seen.get('pending_approval_count')} approvals for {environment}"
             )
+        if seen["status"] == "created" and not rows:
+            # So it is called, too, before its job's turn has come and anybody is asked.
+            return Standing(what, "open", url, rows, "the pipeline to get there")
         if seen["status"] in _DEPLOYED:
             return Standing(what, "approved", url, rows)
         return Standing(what, "gone", url, rows, f"it is {seen['status']}")

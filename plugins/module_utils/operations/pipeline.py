@@ -85,6 +85,12 @@ class PipelineOperation(Operation):
             )
         try:
             found = provider.find(request)
+        except OperationError as error:
+            if _shares(call) and error.failure == TRANSIENT:
+                raise
+            # An engine that was killed may have started it: a failure now would have the next attempt start another.
+            return _later(error, {"provider": name, "id": "", "looks": 0}, provider)
+        try:
             if found and _shares(call) and call.context.attempt > 1:
                 found = provider.retry(found)
             pipeline = found or provider.trigger(request)

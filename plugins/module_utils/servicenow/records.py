@@ -135,6 +135,11 @@ class ServiceNowRecords(RecordProvider):
         if self._has_note(record, marker):
             return False
         self._patched(record, {"work_notes": f"{text}\n{marker}"})
+        if not self._has_note(record, marker):
+            raise OperationError(
+                f"{record.number} took a work note without complaint and does not have it: a rule of the system dropped it, or this account may "
+                "read neither sys_journal_field nor work_notes"
+            )
         return True
 
     def approvals(self, record: Record) -> Sequence[Approval]:

@@ -60,11 +60,29 @@ def test_another_head_than_the_one_to_approve(ask, request_):
 
 
 @pytest.fixture
-def guarded(call, twin):
-    """A pipeline that waits for the approval of its deployment: its id."""
+def protected(twin):
+    """Deployments to production need an approval."""
     rules = [{"access_level": 40, "required_approvals": 1}]
     wanted = {"name": "production", "deploy_access_levels": [{"access_level": 40}], "approval_rules": rules}
     as_person(twin, TOKEN).protected_environments.create(wanted)
+
+
+def test_a_deployment_is_not_approved_before_anybody_was_asked(ask, call, twin, protected):
+    twin.set(runner_slots=0)
+    try:
+        made = call(path="deploy", mode="guarded")
+        started = PIPELINE.start(made)
+        _asked, outcome = ask(environment="production", pipeline=started.handle["id"])
+        PIPELINE.cancel(made, started.handle)
+    finally:
+        twin.set(runner_slots=2)
+    assert isinstance(outcome, Waiting)
+    assert "waiting for the pipeline to get there" in outcome.message
+
+
+@pytest.fixture
+def guarded(call, protected):
+    """A pipeline that waits for the approval of its deployment: its id."""
     made = call(path="deploy", mode="guarded")
     first = PIPELINE.start(made)
     eventually(lambda: PIPELINE.poll(made, first.handle).long)

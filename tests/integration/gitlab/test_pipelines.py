@@ -118,6 +118,17 @@ def test_a_crash_after_the_post_is_adopted(call, twin):
     PIPELINE.cancel(made, again.handle)
 
 
+def test_a_search_that_fails_after_a_crash_does_not_end_the_attempt(call, twin):
+    first = PIPELINE.start(call(mode="slow"))
+    made = call(mode="slow")
+    twin.fault("server_error", method="GET", path="/pipelines$")
+    again = PIPELINE.start(made)
+    assert isinstance(again, Waiting)
+    assert PIPELINE.poll(made, again.handle).handle["id"] == first.handle["id"]
+    assert len(twin.committed("create pipeline")) == 1
+    PIPELINE.cancel(made, first.handle)
+
+
 def test_another_attempt_is_another_pipeline(run, twin):
     for attempt in (1, 10):
         run(attempt=attempt)

@@ -271,6 +271,15 @@ def test_a_move_that_is_undone_is_no_success(opened, call, twin, admin, how, tex
             provider.move(provider.read(record["number"]), "implement", {})
 
 
+def test_a_note_that_is_dropped_is_no_success(opened, run, twin, admin):
+    record = opened()
+    twin.fault("old_state", method="PATCH")
+    with pytest.raises(OperationError, match="took a work note without complaint and does not have it"):
+        run(path="note", record=record, work_notes="Deployed.")
+    assert run(path="note", record=record, work_notes="Deployed.", attempt=2).changed
+    assert len(admin.rows("sys_journal_field", f"element_id={record['sys_id']}")) == 1
+
+
 @pytest.mark.parametrize(
     ("settings", "args", "text"),
     [
