@@ -75,17 +75,20 @@ pictures: venv  ## the pictures of the documentation, of a real run, in docs/pic
 # One test may take this long; the slowest start a handful of playbooks.
 TIMEOUT := 300
 
-.PHONY: test test-lab test-cores crash mutants
+.PHONY: test test-lab test-cores crash faults mutants
 test: venv  ## unit, property and integration tests (ARGS=…: more arguments for pytest)
 	$(PY) -m pytest -n 2 --dist loadfile --timeout $(TIMEOUT) $(ARGS)
 
 test-lab: venv  ## the tests of the lab; need root
 	$(PY) -m pytest --timeout 600 $(ARGS) tests/lab
 
-# How many engines are killed.
-N := 300
+# How many engines `make crash` kills, how many calls `make faults` makes.
+N :=
 crash: venv  ## kill real engines at many moments of real runs (N=…: how many, SEED=…); nothing may be lost, nothing happen twice
 	$(PY) tests/crash/crash.py $(N) $(if $(SEED),--seed $(SEED))
+
+faults: venv  ## calls and workflows while ServiceNow and GitLab fail at random (N=…: how many calls, SEED=…); the same must hold
+	$(PY) tests/faults/faults.py $(N) $(if $(SEED),--seed $(SEED))
 
 mutants: venv  ## planted faults, each of which must make a test fail
 	$(PY) tests/mutants/mutants.py

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bench import core, crashes, journal, latency, runs, server
+from bench import core, crashes, faults, journal, latency, runs, server
 from bench.figure import Figure
 
 TOPICS: Mapping[str, Callable[[], Iterable[Figure]]] = {
@@ -21,6 +21,7 @@ TOPICS: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "latency": latency.figures,
     "server": server.figures,
     "crash": crashes.figures,
+    "faults": faults.figures,
 }
 
 

@@ -17,6 +17,8 @@ WRITES = ("duplicate", "old_state")
 OTHERS = ("slow",)
 LOG_IN = "/oauth_token.do"
 """Where a token comes from: a request there has none that could expire."""
+TOKEN_LASTS = 40
+"""Requests between two tokens that expire by chance."""
 KINDS = BEFORE + AFTER + WRITES + OTHERS
 
 
@@ -65,7 +67,7 @@ class Faults:
         self._queue: list[Fault] = []
         self._chance: Chance | None = None
         self._random = random.Random()
-        self._fresh = False
+        self._unspent = 0
 
     def plan(self, document: Mapping[str, Any]) -> None:
         """``{"queue": [fault, …], "random": {seed, rate, kinds} or null}``; what is not named stays as it is."""
@@ -100,8 +102,8 @@ class Faults:
         chance = self._chance
         if chance is None or not re.search(chance.path, path):
             return None
-        # A token that was given out a moment ago does not expire yet.
-        fresh, self._fresh = self._fresh, self._fresh and path == LOG_IN
+        # A token that was given out a moment ago does not expire yet, and several clients may share it.
+        fresh, self._unspent = self._unspent > 0, max(0, self._unspent - (path != LOG_IN))
         if self._random.random() >= chance.rate:
             return None
         writes = method in ("POST", "PATCH", "PUT")
@@ -110,5 +112,5 @@ class Faults:
         if not kinds:
             return None
         kind = self._random.choice(kinds)
-        self._fresh = self._fresh or kind == "expire_token"
+        self._unspent = TOKEN_LASTS if kind == "expire_token" else self._unspent
         return Fault(kind, seconds=chance.seconds)
