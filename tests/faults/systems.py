@@ -25,6 +25,8 @@ SECONDS = 0.02
 """How long a slow answer takes."""
 INTERVAL = 0.02
 """Seconds between two looks at a record or a pipeline."""
+LAG = 0.2
+"""Seconds a new pipeline may be missing from lists; here it is there at once."""
 SILENCE = 8.0
 """Seconds a twin keeps silent for once in a while, which is longer than a client waits here."""
 READ_TIMEOUT = 5.0
@@ -56,7 +58,7 @@ class Systems:
         """What a project file would say."""
         return {
             "servicenow": {"url": self.servicenow[instance].url, **LOGIN[instance], "interval": INTERVAL},
-            "gitlab": {"url": self.gitlab.url, "token": TOKEN, "interval": INTERVAL, **gitlab},
+            "gitlab": {"url": self.gitlab.url, "token": TOKEN, "interval": INTERVAL, "lag": LAG, **gitlab},
         }
 
     def fail(self, seed: int, old_states: bool) -> None:
