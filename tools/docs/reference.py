@@ -174,6 +174,8 @@ def sections() -> Iterator[str]:
         ("A person, in `people`", project_file.PERSON),
         ("`defaults`", project_file.DEFAULTS),
         ("A level of `escalation`", project_file.LEVEL),
+        ("A source of `hooks`", project_file.HOOK),
+        ("`start` of a hook", project_file.HOOK_START),
     ):
         yield f"## {title}\n"
         yield from table(("Key", "Value and meaning"), [(code(name), said) for name, said in known.items()])

@@ -19,6 +19,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.errors import (
     ChangerailError,
     OperationError,
 )
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import HookSource
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import Level
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.signatures import Signers
@@ -95,6 +96,7 @@ class Project:
     ``calendars`` paths or URLs by name; values in them may be references. ``defaults`` are "deadline" and "assurance" for questions,
     "records" and "pipelines" for providers.
     ``escalation`` is who is told, level by level, when nobody answers. ``allowed_signers`` is a file in OpenSSH's form.
+    ``hooks`` are those who may send webhooks to the server, by name.
     """
 
     path: Path | None = None
@@ -107,6 +109,7 @@ class Project:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     escalation: tuple[Level, ...] = ()
     allowed_signers: Path | None = None
+    hooks: Mapping[str, HookSource] = field(default_factory=dict)
 
     def context_parts(self, resolver: Resolver) -> tuple[Mapping[str, Mapping[str, Any]], dict[str, Any]]:
         """``connections`` and ``settings`` for the Context of operations. Raises nothing; an entry that cannot be resolved raises when it is read."""
@@ -126,7 +129,8 @@ class Project:
     def secrets(self, resolver: Resolver) -> frozenset[str]:
         """The values behind all references, to be masked wherever text is kept or shown."""
         values = set()
-        for reference in _references([self.connections, self.channels, self.notify, self.calendars]):
+        hooks = [source.secrets for source in self.hooks.values()]
+        for reference in _references([self.connections, self.channels, self.notify, self.calendars, hooks]):
             try:
                 values.add(resolver.value(reference))
             except OperationError:

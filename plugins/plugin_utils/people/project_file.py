@@ -16,6 +16,8 @@ from typing import Any
 from ansible_collections.netops.changerail.plugins.module_utils.durations import moment, seconds
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.module_utils.question import ASSURANCES
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import KINDS as HOOK_KINDS
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import Expression, HookSource, HookStart
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People, Person, plain
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import ASKED, Level
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project, Reference
@@ -44,6 +46,7 @@ SECTIONS: Mapping[str, str] = {
     "defaults": "What counts where a step does not say it.",
     "escalation": "Who is told when nobody answers a question, level after level; `escalate` of a step overrides it.",
     "allowed_signers": "A file in the format of `ssh-keygen -Y verify` with keys of people, beside their `keys`; a path that starts at this file's folder.",
+    "hooks": "Who may send webhooks to the server, by the name at the end of its address `/hooks/NAME`.",
     "trusted_os_users": "Logins of programs that are believed when they say who answers; none of them may be a person's own.",
 }
 """The sections, each with what it is for; the reference documentation shows this and the three below."""
@@ -63,6 +66,18 @@ DEFAULTS: Mapping[str, str] = {
 LEVEL: Mapping[str, str] = {
     "after": "How long nobody answered, a duration such as `30m`.",
     "to": f"Who is told then: people, groups, channels, or `{ASKED}` for those who may answer.",
+}
+HOOK: Mapping[str, str] = {
+    "kind": f"How the source proves itself: one of {', '.join(HOOK_KINDS)}.",
+    "secret": "What it proves itself with, or a list of such while one is replaced by another; `!vault` or `{env: NAME}`.",
+    "step": "JMESPath over the hook's body that gives `RUN/STEP`, the step to look at now. GitLab's hooks say it by themselves.",
+    "start": "The workflow that a hook of this source may start.",
+}
+HOOK_START: Mapping[str, str] = {
+    "workflow": "The name of a workflow that may be started at the server.",
+    "run_id": "JMESPath over the hook's body that gives the run's id; a second hook that gives the same starts nothing.",
+    "when": "JMESPath over the hook's body; only where it gives true is anything started.",
+    "variables": "Variables of the workflow, each with the JMESPath over the hook's body that gives its value.",
 }
 
 _SECRET_KEY = re.compile(r"(?i)(password|passwd|passphrase|secret|token|api[-_]?key|authorization)\Z")
@@ -140,6 +155,7 @@ class _Reader:
             defaults=self._defaults(sections.get("defaults")),
             escalation=self._escalation(sections.get("escalation"), {*people, *groups, *channels, ASKED}),
             allowed_signers=self._path.parent / Path(self._text(signers)).expanduser() if signers else None,
+            hooks=dict(self._hooks(sections.get("hooks"))),
         )
 
     # What stands where
@@ -249,6 +265,45 @@ class _Reader:
                 section.at, f"escalation is {described(section)}", "a list of levels, each with after and to"
             )
         return tuple(levels)
+
+    def _hooks(self, section: Node | None) -> Iterator[tuple[str, HookSource]]:
+        for name, node in self._named(section, "hooks"):
+            parts = dict(self._table(node, f"hook {name}", HOOK))
+            if not {"kind", "secret"} <= set(parts):
+                self._mistakes.add(
+                    node.at, f"hook {name} lacks a part", f"kind (one of {', '.join(HOOK_KINDS)}) and secret"
+                )
+                continue
+            kind = self._text(parts["kind"])
+            if kind not in HOOK_KINDS:
+                self._mistakes.add(
+                    parts["kind"].at,
+                    f"kind {shown(kind)}",
+                    f"one of {', '.join(HOOK_KINDS)}",
+                    nearest(kind, HOOK_KINDS),
+                )
+                continue
+            secrets = self._value(parts["secret"], "secret")
+            step = self._expression(parts["step"]) if "step" in parts else HOOK_KINDS[kind]
+            start = self._start(name, parts["start"]) if "start" in parts else None
+            yield name, HookSource(kind, tuple(secrets if isinstance(secrets, list) else [secrets]), step, start)
+
+    def _start(self, hook: str, node: Node) -> HookStart | None:
+        parts = dict(self._table(node, f"start of hook {hook}", HOOK_START))
+        if not {"workflow", "run_id"} <= set(parts):
+            self._mistakes.add(node.at, f"start of hook {hook} lacks a part", "workflow and run_id")
+            return None
+        when = self._expression(parts["when"]) if "when" in parts else ""
+        variables = {name: self._expression(inner) for name, inner in self._named(parts.get("variables"), "variables")}
+        return HookStart(self._text(parts["workflow"]), self._expression(parts["run_id"]), when, variables)
+
+    def _expression(self, node: Node) -> str:
+        text = self._text(node)
+        try:
+            Expression(text)
+        except AuthorError as error:
+            self._mistakes.add(node.at, str(error))
+        return text
 
     # What values are
 

@@ -9,6 +9,7 @@ Roles say who may try (``people.access``); whether an answer counts is decided b
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder i
 from ansible_collections.netops.changerail.plugins.plugin_utils.people import access, answering, inbox
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import Concerned, may
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts import LoggedIn
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import Who, login
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.driving import begin
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History, history
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import Sent, send
@@ -133,6 +135,13 @@ class Actions:
         if (refused := may(by.caller, access.START, Concerned(wish.workflow))) is not None:
             _LOG.warning("refused: %s", refused.reason, extra={"person": by.who.person})
             raise Refused(refused.reason)
+        return self._begin(wish, by.who)
+
+    def start_for_hook(self, source: str, wish: StartWish) -> RunFolder:
+        """Start a run for a source of webhooks, which the project file lets start this workflow; it is the requester. Raises as ``start``."""
+        return self._begin(wish, Who(f"hook {source}", "authenticated", login(os.getuid())))
+
+    def _begin(self, wish: StartWish, requester: Who) -> RunFolder:
         folder = begin(
             str(self._startable.file(wish.workflow)),
             state=self._server.state,
@@ -140,7 +149,7 @@ class Actions:
             variables=wish.variables,
             limit=wish.limit,
             check=wish.check,
-            requester=by.who,
+            requester=requester,
             run_id=wish.run_id,
         )
         self._server.scheduler.take_up(folder.run)
