@@ -45,12 +45,23 @@ def output_of(folder: RunFolder, step: StepDetail) -> Path | None:
     return None
 
 
+def output_name(step: StepDetail) -> str:
+    """The name of the artifact that is the output of the step's last attempt that has one; "" when none has."""
+    names = (artifact.name for attempt in reversed(step.attempts) for artifact in attempt.artifacts)
+    return next((name for name in names if name in _OUTPUT_NAMES), "")
+
+
 def write_file(path: Path) -> None:
-    """The file's content: as it is to a pipe, made harmless and coloured as a diff to a terminal. Raises RunError."""
+    """The file's content, as ``write_content`` writes it. Raises RunError."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise RunError(f"{path}: {error.strerror}") from None
+    write_content(content)
+
+
+def write_content(content: bytes) -> None:
+    """As it is to a pipe, made harmless and coloured as a diff to a terminal."""
     if sys.stdout.isatty():
         write_diff(content)
     else:

@@ -123,8 +123,9 @@ def _runs(call: Call) -> Any:
     query = call.query
     states = frozenset({query["state"]} if query["state"] else ())
     wanted = Wanted(states, query["workflow"], query["text"], query["limit"], query["after"])
+    mine = {row.run: row for row, dummy in call.actions.mine(call.by)} if query["mine"] else None
     try:
-        found = page(call.actions.rows(call.by), wanted)
+        found = page(call.actions.rows(call.by) if mine is None else mine.values(), wanted)
     except ValueError as error:
         raise AuthorError(str(error)) from None
     return {"runs": [_listed(call.server, row) for row in found.rows], "next": found.next, "total": found.total}
@@ -178,7 +179,8 @@ def _journal(call: Call) -> Any:
     except OSError as error:
         raise RunError(f"run {call.run}: its journal cannot be read: {error.strerror}") from None
     # A line that is being written has not happened yet.
-    return Plain(content[: content.rfind(b"\n") + 1], media_type="application/jsonl")
+    lines = content[: content.rfind(b"\n") + 1].splitlines(keepends=True)
+    return Plain(b"".join(lines[call.query["after"] :]), media_type="application/jsonl")
 
 
 def _evidence(call: Call) -> Any:
@@ -335,6 +337,7 @@ ENDPOINTS = (
             Field("state", {"type": "string", "enum": _STATES}, "Only runs in this state."),
             Field("workflow", _texts(200), "Only runs of the workflow file of this name, without its end.", default=""),
             Field("text", _texts(200), "Only runs with this in id, name or requester.", default=""),
+            Field("mine", {"type": "boolean"}, "Only runs that wait for your answer.", default=False),
             Field("limit", {"type": "integer", "minimum": 1, "maximum": 500}, "Runs on a page.", default=50),
             Field("after", _texts(200), "What 'next' of the page before said.", default=""),
         ),
@@ -432,6 +435,11 @@ ENDPOINTS = (
         "getJournal",
         "The journal: a JSON object a line, each with the SHA-256 of itself and of the line before.",
         _journal,
+        query=(
+            Field(
+                "after", {"type": "integer", "minimum": 0, "maximum": 2**53}, "Only what follows this 'seq'.", default=0
+            ),
+        ),
         answer=_BYTES,
         media="application/jsonl",
         fails=_GONE,

@@ -9,18 +9,19 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, RunError
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.files import write_diff
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import needed_run_argument
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import clock, line, out, short, styled
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import command as typed
-from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import AnswerRefused
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Answered, AnswerRefused
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.showing import shown
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.answering import chosen, sent
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History, current, find, history
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import of_run, who_types
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import CONFLICT, AnsweredBy, Remote
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import Sent
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, open_questions
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.words import asked, duration
@@ -67,31 +68,52 @@ def command() -> click.Command:
 
 def answer(run: str, words: Sequence[str], message: str | None, person: str, sign: bool, key: str | None) -> int:
     """Send the answer and say whether it counts; returns 1 when it is refused."""
-    past = history(find(run))
+    server = Remote.of_environment()
+    if server is not None and (person or sign or key):
+        raise AuthorError("--as, --sign and --key are for runs on this machine: at a server you are whose token it is")
+    past = history(find(run)) if server is None else server.history(run)
     signing_key = Path(key).expanduser() if key else _own_key() if sign else None
     question, choice = chosen(open_questions(past.events), words, past.folder.run)
     if choice is None:
-        choice, message = _asked_interactively(question, message)
+        choice, message = _asked_interactively(server, past, question, message)
+    if server is not None:
+        return _say(past, question, choice, _sent_to(server, past, question, choice, message or ""))
     if signing_key is not None and not person:
         person = who_types(of_run(past)).person
     return _say(past, question, choice, sent(past, question, choice, message or "", person, signing_key))
 
 
-def _asked_interactively(question: OpenQuestion, message: str | None) -> tuple[str, str]:
+def _sent_to(server: Remote, past: History, question: OpenQuestion, choice: str, comment: str) -> Sent:
+    """Answer at the server."""
+    asked_of = question.question
+    common: dict[str, Any] = {"at": time.time(), "path": question.path, "question": asked_of.id, "answer": ""}
+    common |= {"choice": choice, "person": "", "assurance": "authenticated", "comment": comment}
+    try:
+        said = server.answer(past.folder.run, question.path, asked_of.id, choice, comment)
+    except AnsweredBy as error:
+        if error.status != CONFLICT:
+            raise
+        return Sent(AnswerRefused(**common, reason=str(error)), server.url)
+    return Sent(Answered(**common, groups=()) if said["recorded"] else None, server.url)
+
+
+def _asked_interactively(
+    server: Remote | None, past: History, question: OpenQuestion, message: str | None
+) -> tuple[str, str]:
     """Show what is asked, then ask for the choice and a comment."""
     import click
 
     choices = question.question.choices
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise AuthorError(f"{question.path}: name your choice, one of {', '.join(choices)}")
-    _show(question)
+    _show(server, past, question)
     choice: str = click.prompt("Your answer", type=click.Choice(choices))
     if message is None:
         message = click.prompt("Comment", default="", show_default=False)
     return choice, message
 
 
-def _show(question: OpenQuestion) -> None:
+def _show(server: Remote | None, past: History, question: OpenQuestion) -> None:
     asked_of = question.question
     console = out()
     console.print(
@@ -109,7 +131,10 @@ def _show(question: OpenQuestion) -> None:
         console.print(styled((f"{line(given.person)}: {given.choice} ({given.assurance}){comment}", "magenta")))
     for name in asked_of.show or {}:
         console.print(styled((f"\n{line(name)}", "bold")))
-        write_diff(shown(asked_of, name))
+        content = (
+            shown(asked_of, name) if server is None else server.file(past.folder.run, "shown", question.path, name)
+        )
+        write_diff(content)
     console.print()
 
 

@@ -19,10 +19,10 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal imp
     symbols,
     write_json,
 )
-from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import Who
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import state_folder, summaries
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import for_new_run, who_types
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import RunSummary
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.words import asked, duration
 
@@ -34,7 +34,7 @@ _WIDE = 120
 _LONGEST_NAME = 40
 """Columns from which the workflow's name is shown too, and how many it may take; most ids begin with it."""
 
-Listed = tuple[RunFolder, RunSummary | ChangerailError]
+Listed = tuple[str, RunSummary | ChangerailError]
 
 
 def command() -> click.Command:
@@ -54,29 +54,36 @@ def command() -> click.Command:
 
 
 def list_runs(mine: bool, config: str | None, as_json: bool) -> int:
-    """Print the runs of this state folder."""
-    found = list(summaries())
-    if mine:
-        who = who_types(for_new_run(config))
-        found = [(folder, seen) for folder, seen in found if isinstance(seen, RunSummary) and _waits_for(seen, who)]
+    """Print the runs of this state folder, or of the server."""
+    server = Remote.of_environment()
+    found = _here(mine, config) if server is None else list(server.summaries(mine))
     if as_json:
-        write_json([_document(folder, seen) for folder, seen in found])
+        write_json([_document(run, seen) for run, seen in found])
     elif found:
         console = out()
         console.print(_table(found, console.width))
     else:
         waiting = "nothing waits for you" if mine else "no runs yet"
-        err().print(styled(f"{waiting} under {state_folder().path / 'runs'}"), soft_wrap=True)
+        where = f"at {server.url}" if server is not None else f"under {state_folder().path / 'runs'}"
+        err().print(styled(f"{waiting} {where}"), soft_wrap=True)
     return 0
+
+
+def _here(mine: bool, config: str | None) -> list[Listed]:
+    found = [(folder.run, seen) for folder, seen in summaries()]
+    if not mine:
+        return found
+    who = who_types(for_new_run(config))
+    return [(run, seen) for run, seen in found if isinstance(seen, RunSummary) and _waits_for(seen, who)]
 
 
 def _waits_for(seen: RunSummary, who: Who) -> bool:
     return any(question.waits_for(who.person, who.groups) for question in seen.questions)
 
 
-def _document(folder: RunFolder, seen: RunSummary | ChangerailError) -> dict[str, Any]:
+def _document(run: str, seen: RunSummary | ChangerailError) -> dict[str, Any]:
     if isinstance(seen, ChangerailError):
-        return {"run": folder.run, "state": "unreadable", "message": str(seen)}
+        return {"run": run, "state": "unreadable", "message": str(seen)}
     return seen.as_dict()
 
 
@@ -92,12 +99,12 @@ def _table(found: list[Listed], width: int) -> Table:
     table.add_column("WAITS FOR", no_wrap=True, overflow="ellipsis", ratio=1)
     if width >= _WIDE:
         table.add_column("WORKFLOW", no_wrap=True, overflow="ellipsis", max_width=_LONGEST_NAME)
-    for folder, seen in found:
+    for run, seen in found:
         if isinstance(seen, ChangerailError):
-            table.add_row(folder.run, styled(("unreadable", "bold red")), "", styled((line(str(seen)), "red")))
+            table.add_row(run, styled(("unreadable", "bold red")), "", styled((line(str(seen)), "red")))
         else:
             state = styled((seen.state, STYLES.get(seen.state, "cyan")))
-            row = (folder.run, state, duration(now - seen.began), styled(_waited(seen)), styled(line(seen.name)))
+            row = (run, state, duration(now - seen.began), styled(_waited(seen)), styled(line(seen.name)))
             table.add_row(*row[: len(table.columns)])
     return table
 

@@ -5,20 +5,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.display import display
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.driving import drive_and_show
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.driving import EXIT_CODES, drive_and_show
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import (
     config_option,
     extra_vars_option,
     until_waiting_option,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import out, styled
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import EngineStopped, RunFinished
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.driving import begin
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import history, state_folder
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import for_new_run
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.extra_vars import parse
 
 if TYPE_CHECKING:
@@ -81,6 +87,17 @@ def run(
 ) -> int:
     """Create the run and drive it; returns the exit code."""
     variables = parse(extra_vars)
+    server = Remote.of_environment()
+    if server is not None:
+        if inventory or person or vault_password_files or config:
+            raise AuthorError(
+                f"-i, --as, --vault-password-file and --config are for runs on this machine; {server.url} has its own"
+            )
+        return _at(
+            server,
+            server.start(re.sub(r"\.ya?ml\Z", "", Path(file).name), variables, limit, check, run_id),
+            until_waiting,
+        )
     project = for_new_run(config)
     folder = begin(
         file,
@@ -100,3 +117,20 @@ def run(
     for event in begun.events:
         shown.show(event)
     return drive_and_show(folder, project, shown, until_waiting)
+
+
+def _at(server: Remote, run: str, until_waiting: bool) -> int:
+    """Show a run that the server drives, until it is over; Ctrl-C leaves it to the server."""
+    out().print(styled("run ", (run, "bold"), f" at {server.url}"))
+    past = server.history(run)
+    with display(past.workflow, ()) as shown:
+        for record in chain(past.records, server.follow(past)):
+            shown.show(record.event)
+            match record.event:
+                case RunFinished(status=status):
+                    return EXIT_CODES[status]
+                case EngineStopped(reason="waiting") if until_waiting:
+                    return EXIT_CODES["waiting"]
+                case _:
+                    pass
+    return EXIT_CODES["interrupted"]

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.files import artifact_of, output_of, write_file
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.files import (
+    artifact_of,
+    output_name,
+    output_of,
+    write_content,
+    write_file,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.layout import Canvas
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.lines import entry_line
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import json_option, run_argument
@@ -30,8 +36,10 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history imp
     find,
     history,
 )
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.steps import named
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import StepDetail, details
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import RunStatus, status
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.timeline import timeline
 
 if TYPE_CHECKING:
@@ -63,18 +71,19 @@ def command() -> click.Command:
 
 def show(run: str, step: str | None, as_timeline: bool, output: bool, artifact: str | None, as_json: bool) -> int:
     """Print a run, a step, or a file of a step."""
-    past = history(find(run))
+    server = Remote.of_environment()
+    past = history(find(run)) if server is None else server.history(run)
     if step is None:
         if output or artifact is not None:
             raise AuthorError("--output and --artifact are of a step: name it after the run")
         (_show_timeline if as_timeline else _show_run)(past, as_json)
         return 0
-    path = named(step, (seen.path for seen in current_status(past).walk()), past.folder.run)
+    path = named(step, (seen.path for seen in _status(past).walk()), past.folder.run)
     found = details(past.events).get(path, StepDetail(path))
     if artifact is not None:
-        write_file(Path(artifact_of(found, artifact).path))
+        _write_artifact(server, past, found, artifact)
     elif output:
-        _write_output(past, found)
+        _write_output(server, past, found)
     elif as_timeline:
         _show_timeline(past, as_json, path)
     else:
@@ -82,15 +91,28 @@ def show(run: str, step: str | None, as_timeline: bool, output: bool, artifact: 
     return 0
 
 
+def _status(past: History) -> RunStatus:
+    """Of a run at a server the history alone tells it: what drives it there, its journal says."""
+    return current_status(past) if past.folder.path.is_absolute() else status(past.workflow, past.events)
+
+
+def _write_artifact(server: Remote | None, past: History, found: StepDetail, name: str) -> None:
+    if server is None:
+        write_file(Path(artifact_of(found, name).path))
+    else:
+        write_content(server.file(past.folder.run, "artifact", found.path, name))
+
+
 def _show_run(past: History, as_json: bool) -> None:
-    seen = current_status(past)
+    seen = _status(past)
     if as_json:
         write_json(seen.as_dict())
         return
     console = out()
     for text in picture(seen, Canvas(console.width, _NO_LIMIT, time.time(), symbols().states["running"])):
         console.print(text, soft_wrap=True)
-    console.print(styled((f"\njournal {past.folder.journal}", "dim")), soft_wrap=True)
+    if past.folder.path.is_absolute():
+        console.print(styled((f"\njournal {past.folder.journal}", "dim")), soft_wrap=True)
 
 
 def _show_timeline(past: History, as_json: bool, path: str | None = None) -> None:
@@ -103,8 +125,11 @@ def _show_timeline(past: History, as_json: bool, path: str | None = None) -> Non
         console.print(entry_line(entry), soft_wrap=True)
 
 
-def _write_output(past: History, found: StepDetail) -> None:
-    path = output_of(past.folder, found)
+def _write_output(server: Remote | None, past: History, found: StepDetail) -> None:
+    if server is not None and (name := output_name(found)):
+        _write_artifact(server, past, found, name)
+        return
+    path = output_of(past.folder, found) if server is None else None
     if path is None:
         raise AuthorError(
             f"step {found.path} has no output: {typed('show', short(past.folder.run), found.path)} shows what there is"
@@ -116,7 +141,8 @@ def _show_step(past: History, found: StepDetail, as_json: bool) -> None:
     if as_json:
         write_json(found.as_dict())
         return
-    seen = next(step for step in current_status(past).walk() if step.path == found.path)
+    seen = next(step for step in _status(past).walk() if step.path == found.path)
     console = out()
-    for text in sheet(seen, found, output_of(past.folder, found)):
+    output = output_of(past.folder, found) if past.folder.path.is_absolute() else None
+    for text in sheet(seen, found, output):
         console.print(text, soft_wrap=True)

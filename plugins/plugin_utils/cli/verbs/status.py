@@ -22,13 +22,15 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal imp
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import picture
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import RunFinished
-from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import (
+    History,
     current_status,
     find,
     follow,
     history,
 )
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import status
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import INTERRUPTED, WAITING
 
 if TYPE_CHECKING:
@@ -56,10 +58,11 @@ def command() -> click.Command:
 
 def show_status(run: str, watch: bool, as_json: bool) -> int:
     """Print the status; with ``watch`` until the run is over or Ctrl-C."""
-    folder = find(run)
+    server = Remote.of_environment()
+    past = history(find(run)) if server is None else server.history(run)
     if watch:
-        return _watch(folder)
-    seen = current_status(history(folder))
+        return _watch(past, server)
+    seen = current_status(past) if server is None else status(past.workflow, past.events)
     if as_json:
         write_json(seen.as_dict())
         return 0
@@ -67,11 +70,11 @@ def show_status(run: str, watch: bool, as_json: bool) -> int:
     height = console.height - 2 if console.is_terminal else _PIPE_HEIGHT
     for text in picture(seen, Canvas(console.width, height, time.time(), symbols().states["running"])):
         console.print(text, soft_wrap=True)
-    if seen.summary.state in (INTERRUPTED, WAITING) and not seen.summary.engine:
+    if server is None and seen.summary.state in (INTERRUPTED, WAITING) and not seen.summary.engine:
         console.print(
             styled(
                 ("no process drives it; ", "dim"),
-                (typed("resume", short(folder.run)), "bold"),
+                (typed("resume", short(past.folder.run)), "bold"),
                 (" goes on with it", "dim"),
             ),
             soft_wrap=True,
@@ -79,10 +82,12 @@ def show_status(run: str, watch: bool, as_json: bool) -> int:
     return 0
 
 
-def _watch(folder: RunFolder) -> int:
-    past = history(folder)
+def _watch(past: History, server: Remote | None) -> int:
+    going_on = follow(past.folder, past.records) if server is None else server.follow(past)
     with suppress(KeyboardInterrupt), display(past.workflow, past.events) as shown:
-        for record in follow(folder, past.records):
+        if isinstance(past.records[-1].event, RunFinished):
+            return 0
+        for record in going_on:
             shown.show(record.event)
             if isinstance(record.event, RunFinished):
                 break

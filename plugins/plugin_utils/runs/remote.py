@@ -1,0 +1,215 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs at a ``changerail serve``, through its REST API. Doors call it where ``$CHANGERAIL_SERVER`` names one.
+
+A run is fetched as its journal and folded here with the views that local runs are shown with; the chain of its lines is verified on the way.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from ansible_collections.netops.changerail.plugins.module_utils.errors import (
+    AuthorError,
+    ChangerailError,
+    RunError,
+    UnknownRun,
+)
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import RunStarted
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record, records
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import NEWEST, History
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import RunSummary, from_dict
+
+if TYPE_CHECKING:
+    import requests
+
+SERVER, TOKEN = "CHANGERAIL_SERVER", "CHANGERAIL_TOKEN"
+CONFLICT = 409
+"""The status of what cannot be done as the run stands now, such as an answer that does not count."""
+_PATIENCE = (10, 60)
+"""Seconds to connect, and between two pieces of an answer."""
+_LOOK_AGAIN = 1.0
+"""Seconds between two looks at a run that is followed."""
+_PAGE, _PAGES = 500, 200
+
+
+class AnsweredBy(ChangerailError):
+    """The server refused: ``status`` is that of HTTP."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Remote:
+    """The runs of the server at ``url``, as the owner of ``token`` may see them. Raises AuthorError for an address a token must not be sent to."""
+
+    def __init__(self, url: str, token: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise AuthorError(f"{SERVER}={url}: expected an address such as https://changes.example.net")
+        if parts.scheme == "http" and not _is_loopback(parts.hostname):
+            raise AuthorError(f"{SERVER}={url}: a token is not sent without TLS to another machine; use https")
+        if not token:
+            raise AuthorError(f"{SERVER} is set and {TOKEN} is not: 'changerail token add' at the server makes one")
+        self.url = url.rstrip("/")
+        self._token = token
+
+    @classmethod
+    def of_environment(cls, environment: Mapping[str, str] = os.environ) -> Remote | None:
+        """The server the environment names, None when it names none. Raises AuthorError."""
+        url = environment.get(SERVER, "")
+        return cls(url, environment.get(TOKEN, "")) if url else None
+
+    def find(self, name: str) -> str:
+        """The id of the run called ``name``, as ``runs.history.find`` takes it. Raises UnknownRun."""
+        if name == NEWEST:
+            newest = self._call("GET", "/runs", limit=1)["runs"]
+            if not newest:
+                raise UnknownRun(f"there are no runs at {self.url} yet, or none that you may see")
+            return str(newest[0]["run"])
+        listed = [str(run["run"]) for run in self._call("GET", "/runs", text=name[:200], limit=_PAGE)["runs"]]
+        found = [run for run in listed if run == name] or [
+            run for run in listed if run.startswith(name) or run.endswith(name)
+        ]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UnknownRun(f"run {name!r}: could be: {', '.join(found[:10])}")
+        raise UnknownRun(f"run {name!r}: none of that name at {self.url} that you may see")
+
+    def summaries(self, mine: bool) -> Iterator[tuple[str, RunSummary | ChangerailError]]:
+        """Every run, the newest first, or only those that wait for the token's owner; for a run that cannot be read the error."""
+        after = ""
+        for _page in range(_PAGES):
+            page = self._call("GET", "/runs", limit=_PAGE, after=after, mine="true" if mine else "false")
+            for document in page["runs"]:
+                problem = document.pop("problem", "")
+                unreadable = document["state"] == "unreadable"
+                yield document["run"], RunError(problem) if unreadable else from_dict(document)
+            after = page["next"]
+            if not after:
+                return
+
+    def history(self, name: str) -> History:
+        """The run's workflow and events. Its ``folder`` has the run's id and nothing else that is true here. Raises UnknownRun, JournalDamaged."""
+        from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load_sources
+
+        run = self.find(name)
+        found = tuple(records(self._journal(run, 0)))
+        first = found[0].event if found else None
+        if not isinstance(first, RunStarted):
+            raise UnknownRun(f"run {run}: its journal at {self.url} holds no run yet")
+        workflow = load_sources(first.main, first.sources, first.folder)
+        return History(RunFolder(Path(run)), first, workflow, found)
+
+    def follow(self, past: History, going_on: Callable[[], bool] = lambda: True) -> Iterator[Record]:
+        """The records after ``past`` as they are written, as long as ``going_on`` says so."""
+        last = past.records[-1]
+        while going_on():
+            lines = self._journal(past.folder.run, last.seq)
+            for record in records(lines, last):
+                last = record
+                yield record
+            if not lines:
+                time.sleep(_LOOK_AGAIN)
+
+    def start(
+        self, workflow: str, variables: Mapping[str, Any], limit: str | None, check: bool, run: str | None
+    ) -> str:
+        """Start the workflow of this name at the server; the run's id."""
+        body = {"workflow": workflow, "variables": dict(variables), "limit": limit, "check": check, "run_id": run}
+        given = {name: value for name, value in body.items() if value is not None}
+        return str(self._call("POST", "/runs", given)["run"])
+
+    def answer(self, run: str, path: str, question: str, choice: str, comment: str) -> Mapping[str, Any]:
+        """Answer question id ``question`` at step ``path``. Raises AnsweredBy with status 409 when it does not count."""
+        body = {"path": path, "question": question, "choice": choice, "comment": comment}
+        return self._call("POST", f"/runs/{_quoted(run)}/answers", body)
+
+    def cancel(self, run: str, reason: str, force: bool) -> Mapping[str, Any]:
+        """Cancel the run."""
+        return self._call("POST", f"/runs/{_quoted(run)}/cancel", {"reason": reason, "force": force})
+
+    def file(self, run: str, kind: str, path: str, name: str) -> bytes:
+        """A file of step ``path``: ``kind`` is "shown" (with a question) or "artifact"."""
+        return self._sent("GET", f"/runs/{_quoted(run)}/{kind}", None, {"path": path, "name": name}).content
+
+    def _journal(self, run: str, after: int) -> list[bytes]:
+        content = self._sent("GET", f"/runs/{_quoted(run)}/journal", None, {"after": after}).content
+        return content.splitlines(keepends=True)
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> dict[str, Any]:
+        response = self._sent(method, path, body, query)
+        try:
+            document: dict[str, Any] = response.json()
+        except ValueError:
+            raise RunError(
+                f"{self.url}: answered {path} with something else than JSON; is it a changerail server?"
+            ) from None
+        return document
+
+    def _sent(
+        self, method: str, path: str, body: Mapping[str, Any] | None, query: Mapping[str, Any]
+    ) -> requests.Response:
+        import requests
+
+        headers = {"Accept": "*/*"}
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(body).encode()
+        try:
+            response = requests.request(
+                method,
+                f"{self.url}/api/v1{path}",
+                params=query,
+                data=content,
+                headers=headers,
+                auth=self._signed,
+                timeout=_PATIENCE,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise RunError(
+                f"{self.url}: cannot be reached ({type(error).__name__}); is it running, and is {SERVER} right?"
+            ) from None
+        if response.status_code >= 300:
+            raise self._error(response)
+        return response
+
+    def _signed(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        # As an ``auth`` it comes before what a .netrc says of the host.
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+    def _error(self, response: requests.Response) -> ChangerailError:
+        status = response.status_code
+        try:
+            message = str(response.json()["error"]["message"])
+        except (ValueError, KeyError, TypeError):
+            message = f"answered with status {status}"
+        said = f"{self.url}: {message}"
+        if status == 404:
+            return UnknownRun(said)
+        return AuthorError(said) if status in (400, 401, 403, 422) else AnsweredBy(said, status)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _quoted(run: str) -> str:
+    return quote(run, safe="")

@@ -1,0 +1,109 @@
+"""The command line at a server: the same verbs act there, and it is said what a server cannot do or does not allow."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from support.serving import CHANGERAIL
+from support.team import Team, team
+
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Answered, CancelRequested
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    with team(tmp_path_factory.mktemp("typed")) as made:
+        yield made
+
+
+def changerail(people: Team, user: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command line of ``user``, whose own state folder is empty."""
+    own = {"CHANGERAIL_HOME": str(people.bench.folder / "elsewhere"), "COLUMNS": "160"}
+    named = {"CHANGERAIL_SERVER": people.server.url, "CHANGERAIL_TOKEN": people.tokens.get(user, "")}
+    return subprocess.run(
+        [CHANGERAIL, *words],
+        env={**os.environ, **own, **named, **environment},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_a_change_from_its_start_to_its_end(people: Team) -> None:
+    world = f"world={people.bench.world}"
+    begun = changerail(people, "requester", "run", "asks.yml", "-e", world, "--run-id", "typed-1", "--until-waiting")
+    assert begun.returncode == 3, begun.stderr
+    assert f"run typed-1 at {people.server.url}" in begun.stdout
+    status = changerail(people, "viewer", "status", "last")
+    assert "Security review" in status.stdout and "resume" not in status.stdout
+    waiting = json.loads(changerail(people, "approver", "list", "--mine", "--json").stdout)
+    assert [run["run"] for run in waiting] == ["typed-1"]
+    assert waiting[0]["questions"][0]["question"]["title"] in changerail(people, "approver", "list").stdout
+    assert json.loads(changerail(people, "requester", "list", "--mine", "--json").stdout) == []
+
+    own = changerail(people, "requester", "answer", "typed-1", "approve")
+    assert own.returncode == 2 and "requester may not answer" in own.stderr
+    answered = changerail(people, "approver", "answer", "typed-1", "approve", "-m", "narrow enough")
+    assert (answered.returncode, answered.stdout) == (0, "counted: approve\n")
+    people.until("typed-1", "succeeded")
+    (event,) = people.bench.events(people.bench.state.open("typed-1"), Answered)
+    assert (event.person, event.assurance, event.comment) == ("approver", "authenticated", "narrow enough")
+    assert "answered" in changerail(people, "viewer", "show", "typed-1", "--timeline", "--json").stdout
+    assert "the world" not in changerail(people, "viewer", "show", "typed-1", "act").stderr
+    again = changerail(people, "approver", "answer", "typed-1", "approve")
+    assert again.returncode == 2 and "asks nothing" in again.stderr
+
+
+def test_cancel(people: Team) -> None:
+    people.create("asks", "typed-2", "somebody")
+    people.until("typed-2")
+    refused = changerail(people, "viewer", "cancel", "typed-2")
+    assert refused.returncode == 2 and "viewer may not cancel" in refused.stderr
+    assert changerail(people, "operator", "cancel", "2", "-m", "wrong day").returncode == 0
+    people.until("typed-2", "cancelled")
+    (event,) = people.bench.events(people.bench.state.open("typed-2"), CancelRequested)
+    assert (event.by, event.reason) == ("operator", "wrong day")
+    over = changerail(people, "operator", "cancel", "typed-2")
+    assert over.returncode == 1 and "is over" in over.stderr
+
+
+def test_four_eyes_hold_at_the_server(people: Team) -> None:
+    people.create("asks", "typed-3", "approver")
+    people.until("typed-3")
+    refused = changerail(people, "approver", "answer", "typed-3", "approve")
+    assert refused.returncode == 1 and "four eyes" in refused.stdout
+
+
+def closed_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "code", "said"),
+    [
+        (("list",), {"CHANGERAIL_TOKEN": ""}, 2, "CHANGERAIL_TOKEN is not"),
+        (("list",), {"CHANGERAIL_TOKEN": "wrong"}, 2, "the token is not valid"),
+        (("list",), {"CHANGERAIL_SERVER": "http://changes.example.net"}, 2, "without TLS"),
+        (("list",), {"CHANGERAIL_SERVER": "changes.example.net"}, 2, "expected an address"),
+        (("list",), {"CHANGERAIL_SERVER": closed_port()}, 1, "cannot be reached"),
+        (("status", "nobody"), {}, 2, "none of that name"),
+        (("run", "nothing"), {}, 2, "none of that name may be started"),
+        (("run", "asks", "-i", "hosts"), {}, 2, "for runs on this machine"),
+        (("answer", "nobody", "approve", "--as", "rita"), {}, 2, "whose token it is"),
+    ],
+)
+def test_what_is_said_when_it_does_not_work(
+    people: Team, words: tuple[str, ...], environment: dict[str, str], code: int, said: str
+) -> None:
+    done = changerail(people, "admin", *words, **environment)
+    assert done.returncode == code and said in done.stderr and "Traceback" not in done.stderr
+    assert "cr_" not in done.stderr
