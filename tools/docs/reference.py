@@ -56,7 +56,7 @@ def as_markdown(text: str) -> str:
     return re.sub(r"\b[COVMEP]\(([^)]+)\)", r"`\1`", text)
 
 
-##### Modules, plugins, roles, playbooks
+# Modules, plugins, roles, playbooks
 
 
 def plugins() -> Iterator[str]:
@@ -111,7 +111,7 @@ def playbooks() -> Iterator[tuple[str, str]]:
         yield code(f"netops.changerail.{path.stem}"), re.split(r"[:.;]( |$)", first.removeprefix("# "))[0]
 
 
-##### The workflow file
+# The workflow file
 
 
 def words() -> Iterator[str]:
@@ -159,7 +159,7 @@ def keyword_table(known: Mapping[str, keywords.Keyword]) -> Iterator[str]:
     yield from table(("Keyword", "Value", "Meaning"), rows)
 
 
-##### The project file
+# The project file
 
 
 def sections() -> Iterator[str]:
@@ -181,7 +181,7 @@ def sections() -> Iterator[str]:
         yield from table(("Key", "Value and meaning"), [(code(name), said) for name, said in known.items()])
 
 
-##### The command line
+# The command line
 
 
 def verbs() -> Iterator[str]:
@@ -231,7 +231,7 @@ def subclasses(kind: type[ChangerailError]) -> Iterator[type[ChangerailError]]:
         yield from subclasses(inner)
 
 
-##### The journal and Python
+# The journal and Python
 
 
 def journal() -> Iterator[str]:
