@@ -55,6 +55,17 @@ options:
     description: With O(provider=gitlab) names or globs of manual jobs to start when the pipeline waits for them.
     type: list
     elements: str
+  pipeline:
+    description:
+      - With O(provider=gitlab) a pipeline to go on with instead of starting one, as its RV(id) or the registered result of the task that has it.
+      - Together with O(play) it opens the gate at which the pipeline waits.
+    type: raw
+  wait_for:
+    description:
+      - With O(provider=gitlab) what ends the task, V(end) the pipeline's end, V(gate) also that it waits for a person or a timer, such as at a manual job.
+      - V(end) when it is not given.
+    type: str
+    choices: [end, gate]
   retry:
     description:
       - With O(provider=gitlab) what another attempt at the step of a workflow does, V(pipeline) for a new pipeline, V(failed_jobs) for running again what
@@ -120,6 +131,22 @@ EXAMPLES = r"""
   retries: 60
   delay: 30
 
+- name: Validate, and stop at the gate before the deployment
+  netops.changerail.pipeline:
+    provider: gitlab
+    project: net/edge
+    ref: main
+    key: "net-{{ ticket }}"
+    wait_for: gate
+    artifacts: [edge.diff]
+  register: validated
+
+- name: Open the gate
+  netops.changerail.pipeline:
+    provider: gitlab
+    pipeline: "{{ validated.id }}"
+    play: [deploy]
+
 - name: A command of this machine
   netops.changerail.pipeline:
     provider: local
@@ -150,7 +177,7 @@ id:
   type: str
   sample: 42/4711
 status:
-  description: How it ended, V(success), V(failed), V(canceled) or V(lost). Empty in check mode.
+  description: How it ended, V(success), V(failed), V(canceled) or V(lost); V(blocked) where it waits at a gate. Empty in check mode.
   returned: when it has ended
   type: str
   sample: success

@@ -10,7 +10,7 @@ spec:
   inputs:
     prefix: {default: 203.0.113.0/24}
     attempt: {default: none}
-    mode: {default: plain, options: [plain, broken, slow, gated, guarded, bridged, loose, flaky]}
+    mode: {default: plain, options: [plain, broken, slow, gated, guarded, bridged, loose, flaky, elsewhere]}
     lasting: {default: "0.5"}
     changerail_key: {default: ""}
 ---
@@ -39,6 +39,10 @@ child:
   stage: validate
   rules: [{if: '$MODE == "bridged"'}]
   trigger: {include: child.yml, strategy: depend}
+elsewhere:
+  stage: validate
+  rules: [{if: '$MODE == "elsewhere"'}]
+  trigger: {project: net/silent}
 lengthy:
   stage: validate
   rules: [{if: '$MODE == "loose"'}]

@@ -14,6 +14,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.gitlab.api impor
 from ansible_collections.netops.changerail.plugins.module_utils.operation import JSON, Context
 from ansible_collections.netops.changerail.plugins.module_utils.provider import Approval, ApprovalProvider, Standing
 
+_OVER = ("success", "failed", "canceled", "skipped")
 _DEPLOYED = ("created", "running", "success")
 
 
@@ -44,11 +45,11 @@ class GitLabApprovals(ApprovalProvider):
         if wanted and request.get("sha") != wanted:
             why = f"its head is {request.get('sha')} and no longer {wanted}, which was to be approved"
             return Standing(what, "gone", request["web_url"], rows, why)
-        if request.get("state") == "closed":
-            return Standing(what, "gone", request["web_url"], rows, "it was closed")
         # Where no rule asks for anybody GitLab calls a request approved; nobody's word is not enough here.
-        if approvals.get("approved") and rows:
+        if approvals.get("approved") and rows and request.get("state") != "closed":
             return Standing(what, "approved", request["web_url"], rows)
+        if request.get("state") in ("closed", "merged"):
+            return Standing(what, "gone", request["web_url"], rows, f"it was {request['state']}")
         left = approvals.get("approvals_left")
         return Standing(
             what, "open", request["web_url"], rows, f"{left or 'an'} approval{'s' if (left or 1) > 1 else ''}"
@@ -57,8 +58,12 @@ class GitLabApprovals(ApprovalProvider):
     def _deployment(self, path: str, reference: Mapping[str, JSON]) -> Standing:
         environment, pipeline = str(reference["environment"]), str(_given(reference, "pipeline")).rpartition("/")[2]
         what = f"deployment of pipeline {pipeline} to {environment}"
-        started = str(self._api.get(f"{path}/pipelines/{pipeline}")["created_at"])
-        ours = self._newest(path, environment, pipeline, started)
+        run = self._api.get(f"{path}/pipelines/{pipeline}")
+        ours = self._newest(path, environment, pipeline, str(run["created_at"]))
+        if ours is None and run["status"] in _OVER:
+            return Standing(
+                what, "gone", str(run["web_url"]), (), f"the pipeline is {run['status']} and deployed nothing there"
+            )
         if ours is None:
             return Standing(what, "open", "", (), "the pipeline to get there")
         seen = self._api.get(f"{path}/deployments/{ours}")

@@ -52,6 +52,8 @@ def artifacts(api: Api, pipeline: Pipeline, folder: Path, names: Sequence[str]) 
 
     Files that are named are fetched one by one, so their archive may be of any size. For globs the archives are fetched.
     """
+    for name in names:
+        refuse_hostile(name)
     jobs = [job for job in pipeline.details["jobs"] if job["archive"]]
     plain = [name for name in names if not _GLOB.search(name)]
     found = _named(api, jobs, plain) if names and len(plain) == len(names) else _matching(api, jobs, names or ["*"])

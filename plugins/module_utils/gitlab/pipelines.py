@@ -65,7 +65,7 @@ Entity = Mapping[str, Any]
 class GitLabPipelines(PipelineProvider):
     """The pipelines of ``connections.gitlab`` (see api.py). A pipeline's id here is ``<project id>/<pipeline id>``."""
 
-    options = frozenset({"play", "retry"})
+    options = frozenset({"play", "retry", "pipeline", "wait_for"})
 
     def __init__(self, context: Context) -> None:
         own = settings(context)
@@ -132,7 +132,7 @@ class GitLabPipelines(PipelineProvider):
 
     def retry(self, pipeline: Pipeline) -> Pipeline:
         self._again.ask(pipeline)
-        return self.look(pipeline.id)
+        return self._again.judge(pipeline)
 
     def cancel(self, pipeline: str) -> Pipeline:
         """Stop it and what it started: GitLab itself stops only child pipelines, and not those of other projects."""

@@ -48,8 +48,10 @@ def identity(entity: Entity) -> str:
 
 
 def place(pipeline: str) -> str:
-    """The path of a pipeline's resources, by its identity."""
-    project, dummy, number = pipeline.partition("/")
+    """The path of a pipeline's resources, by its identity; the project may be its path, too. Raises OperationError for what is none."""
+    project, dummy, number = pipeline.rpartition("/")
+    if not project or not (number.isascii() and number.isdigit()):
+        raise OperationError(f"pipeline: {pipeline!r} is none in GitLab; expected <project>/<number>, such as 42/4711")
     return f"{project_path(project)}/pipelines/{number}"
 
 

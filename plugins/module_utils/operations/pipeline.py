@@ -39,9 +39,10 @@ from ansible_collections.netops.changerail.plugins.module_utils.provider import 
     pipelines,
 )
 
-PROVIDER_OPTIONS = ("command", "chdir", "play", "retry")
+PROVIDER_OPTIONS = ("command", "chdir", "play", "retry", "pipeline", "wait_for")
 """Options that only some providers have."""
 FAILED_JOBS = "failed_jobs"
+GATE = "gate"
 MOST_LOOKS = 3
 """How often a pipeline that may have been started is searched for, at least, before it counts as not started."""
 _LAST_LINES = 20
@@ -49,7 +50,7 @@ _LAST_BYTES = 4096
 
 
 class PipelineOperation(Operation):
-    """Start a pipeline with inputs and wait until it has ended."""
+    """Start a pipeline with inputs and wait until it has ended; or until it waits for somebody, for another step to go on with it."""
 
     name = "pipeline"
     options: Mapping[str, Mapping[str, Any]] = {
@@ -62,15 +63,21 @@ class PipelineOperation(Operation):
         "command": {"type": "raw"},
         "chdir": {"type": "str"},
         "play": {"type": "list", "elements": "str"},
+        "pipeline": {"type": "raw"},
+        "wait_for": {"type": "str", "choices": ["end", GATE]},
         "retry": {"type": "str", "choices": ["pipeline", FAILED_JOBS]},
     }
-    constraints: Mapping[str, Any] = {"required_one_of": [("project", "command")]}
+    constraints: Mapping[str, Any] = {
+        "required_one_of": [("project", "command", "pipeline")],
+        "mutually_exclusive": [("pipeline", "project"), ("pipeline", "command")],
+    }
 
     def start(self, call: Call) -> Outcome:
         """Adopt the pipeline that carries the key, or start one."""
         name, provider = _provider(call)
         request = _request(call, name, provider)
-        provider.check(request)
+        if call.args["pipeline"] is None:
+            provider.check(request)
         if call.context.check:
             return Done(
                 {
@@ -83,13 +90,14 @@ class PipelineOperation(Operation):
                 },
                 changed=True,
             )
+        existing = _existing(call)
         try:
-            found = provider.find(request)
+            found = provider.look(existing) if existing else provider.find(request)
         except OperationError as error:
             if _shares(call) and error.failure == TRANSIENT:
                 raise
             # An engine that was killed may have started it: a failure now would have the next attempt start another.
-            return _later(error, {"provider": name, "id": "", "looks": 0}, provider)
+            return _later(error, {"provider": name, "id": existing, "looks": 0}, provider)
         try:
             if found and _shares(call) and call.context.attempt > 1:
                 found = provider.retry(found)
@@ -123,8 +131,9 @@ class PipelineOperation(Operation):
         """Stop the pipeline; what it has done stays done."""
         name, provider = _provider(call)
         request = _request(call, name, provider)
-        found = provider.find(request) if not handle.get("id") else None
-        identity = found.id if found else handle.get("id")
+        known = handle.get("id") or _existing(call)
+        found = None if known else provider.find(request)
+        identity = found.id if found else known
         if not identity:
             return Failed(
                 CANCELLED,
@@ -143,6 +152,17 @@ OPERATION = PipelineOperation()
 def _provider(call: Call) -> tuple[str, PipelineProvider]:
     name = chosen(call.args["provider"], "pipelines", call.context)
     return name, pipelines(name, call.context)
+
+
+def _existing(call: Call) -> str:
+    """The pipeline that the step goes on with, "" when it starts one of its own: an id, or the registered result of the step that has it."""
+    given: Any = call.args["pipeline"]
+    identity = given.get("id") if isinstance(given, Mapping) else given
+    if given is not None and not identity:
+        raise OperationError(
+            "pipeline: expected the id of a pipeline or the registered result of a pipeline step; it has no id"
+        )
+    return str(identity or "")
 
 
 def _shares(call: Call) -> bool:
@@ -197,7 +217,8 @@ def _seen(call: Call, name: str, provider: PipelineProvider, pipeline: Pipeline)
                 raise
             # Somebody else may start it; a failure here would leave it waiting unattended.
             notes.append(str(error))
-    if pipeline.status in (Status.RUNNING, Status.BLOCKED):
+    at_gate = pipeline.status == Status.BLOCKED and call.args["wait_for"] == GATE
+    if pipeline.status in (Status.RUNNING, Status.BLOCKED) and not at_gate:
         # What is in the handle is journalled once, however often it is seen.
         handle = {"provider": name, "id": pipeline.id, "looks": 0, **({"notes": notes} if notes else {})}
         message = "; ".join([f"{what} is {pipeline.status.value}{_at(pipeline)}", *notes])
@@ -210,6 +231,8 @@ def _seen(call: Call, name: str, provider: PipelineProvider, pipeline: Pipeline)
     result = _result(call, name, pipeline, files, logs)
     if pipeline.status == Status.SUCCESS:
         return Done(result, changed=True, message=f"{what} succeeded")
+    if at_gate:
+        return Done(result, changed=True, message=f"{what} waits{_at(pipeline)}")
     if pipeline.status == Status.CANCELED:
         return Failed(FAILED, f"{what} was cancelled by somebody{_at(pipeline)}", result)
     return Failed(FAILED, f"{what} failed{_at(pipeline)}{_last_lines(logs)}", result)

@@ -50,7 +50,8 @@ def call(tmp_path: Path, twin: Running) -> Callable[..., Call]:
         if mode:
             args["inputs"] = {**args.get("inputs", {}), "mode": mode}
         if operation is PIPELINE:
-            args = {"provider": "gitlab", "project": PROJECT, "ref": "main", **args}
+            own = {} if "pipeline" in args else {"project": PROJECT, "ref": "main"}
+            args = {"provider": "gitlab", **own, **args}
         return made_call(
             operation, tmp_path, args, run=run, connections={"gitlab": connection}, environment={}, **context
         )

@@ -59,6 +59,29 @@ def test_another_head_than_the_one_to_approve(ask, request_):
     assert "no longer 0000" in outcome.message
 
 
+def test_a_request_that_was_closed_or_merged_unapproved_is_not_waited_for(ask, request_):
+    request_.state_event = "close"
+    request_.save()
+    _made, outcome = ask(merge_request=request_.iid)
+    assert isinstance(outcome, Failed)
+    assert "it was closed" in outcome.message
+    request_.state_event = "reopen"
+    request_.save()
+    made, outcome = ask(merge_request=request_.iid)
+    assert isinstance(outcome, Waiting)
+    request_.merge()
+    assert "it was merged" in APPROVAL.poll(made, outcome.handle).message
+
+
+def test_a_pipeline_is_waited_for_until_it_is_over_without_a_deployment_there(ask, call):
+    made = call(path="gate", mode="gated")
+    outcome = PIPELINE.start(made)
+    waiting, first = ask(environment="nowhere", pipeline=outcome.handle["id"])
+    assert "waiting for the pipeline to get there" in first.message
+    PIPELINE.cancel(made, outcome.handle)
+    assert "the pipeline is canceled and deployed nothing there" in APPROVAL.poll(waiting, first.handle).message
+
+
 @pytest.fixture
 def protected(twin):
     """Deployments to production need an approval."""

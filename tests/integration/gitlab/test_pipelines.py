@@ -227,6 +227,26 @@ def test_a_manual_gate_is_played_if_asked_to(run):
     assert isinstance(run(mode="gated", play=["deploy"]), Done)
 
 
+def test_people_see_what_a_pipeline_made_before_its_gate_is_opened(run, call, twin):
+    first = run(mode="gated", wait_for="gate", artifacts=["edge.diff"])
+    assert isinstance(first, Done)
+    assert first.result["status"] == "blocked"
+    assert Path(first.result["artifacts"]["edge.diff"]["path"]).read_bytes().startswith(b"+ prefix")
+    second = run(path="deploy", pipeline=first.result, play=["deploy"])
+    assert isinstance(second, Done)
+    assert (second.result["id"], second.result["status"]) == (first.result["id"], "success")
+    assert len(twin.committed("create pipeline")) == 1
+    with pytest.raises(OperationError, match="expected <project>/<number>"):
+        run(path="none", pipeline="../4711/x")
+    planned = run(path="planned", pipeline={"status": ""}, check=True)
+    assert isinstance(planned, Done), "a plan has no id yet"
+
+
+def test_a_downstream_pipeline_of_another_project_counts(run):
+    done = run(mode="elsewhere")
+    assert {job["name"]: job["status"] for job in done.result["jobs"]}["quiet"] == "success"
+
+
 @pytest.mark.parametrize("fault", ["cut_before", "cut_after", "gateway_timeout"])
 def test_a_gate_is_played_once_whatever_is_answered(run, twin, fault):
     twin.fault(fault, method="POST", path="/play$")

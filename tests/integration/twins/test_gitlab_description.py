@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import requests
 
-from ansible_collections.netops.changerail.tests.twins.gitlab.access import TOKEN
+from ansible_collections.netops.changerail.tests.twins.gitlab.access import TOKEN, TRIGGER_TOKEN
 
 DESCRIPTION = Path(__file__).resolve().parents[4] / "shared" / "contracts" / "gitlab-swagger2-subset.json"
 pytestmark = pytest.mark.skipif(not DESCRIPTION.exists(), reason="the API description is not in the checkout")
@@ -63,9 +63,9 @@ class Caller:
     def __init__(self, twin):
         self._twin = twin
 
-    def __call__(self, method, path, document=None, status=None):
+    def __call__(self, method, path, document=None, status=None, token=TOKEN):
         url = f"{self._twin.url}/api/v4{path if path == '/version' else '/projects/1' + path}"
-        reply = requests.request(method, url, json=document, headers={"PRIVATE-TOKEN": TOKEN}, timeout=10)
+        reply = requests.request(method, url, json=document, headers={"PRIVATE-TOKEN": token}, timeout=10)
         assert reply.status_code == (status or (201 if method == "POST" else 200)), reply.text
         return reply.json()
 
@@ -135,3 +135,41 @@ def test_writes(description, world):
     assert not check(description, f"{PROJECT}/jobs/{{job_id}}", "get", 200, call("GET", f"/jobs/{job}"))
     trigger = call("POST", "/triggers", {"description": "second"})
     assert not check(description, f"{PROJECT}/triggers", "post", 201, trigger)
+
+
+def test_what_is_done_to_jobs(description, world, until):
+    call = world["call"]
+    jobs = "/jobs/{job_id}"
+    gated = call("POST", "/pipeline", {"ref": "main", "inputs": {"mode": "gated"}})["id"]
+    by_name = until(lambda: jobs_of(call, gated), lambda found: found["deploy"]["status"] == "manual")
+    done = [
+        (f"{jobs}/play", f"/jobs/{by_name['optional']['id']}/play", {}, 200),
+        (f"{jobs}/retry", f"/jobs/{by_name['validate']['id']}/retry", {}, 201),
+        (f"{jobs}/cancel", f"/jobs/{by_name['deploy']['id']}/cancel", {}, 201),
+        (f"{jobs}/artifacts/keep", f"/jobs/{by_name['validate']['id']}/artifacts/keep", {}, 201),
+        ("/environments", "/environments", {"name": "staging"}, 201),
+        ("/hooks", "/hooks", {"url": "http://127.0.0.1:9/"}, 201),
+        ("/trigger/pipeline", "/trigger/pipeline", {"ref": "main", "token": TRIGGER_TOKEN}, 201),
+    ]
+    for described, path, document, status in done:
+        answer = call("POST", path, document, status)
+        beyond = check(description, PROJECT + described, "post", status, answer)
+        assert not beyond, f"{described}: {beyond}"
+
+
+def test_a_deployment_is_approved(description, world, until):
+    call = world["call"]
+    rules = [{"access_level": 40, "required_approvals": 1}]
+    wanted = {"name": "production", "deploy_access_levels": [{"access_level": 40}], "approval_rules": rules}
+    call("POST", "/protected_environments", wanted)
+    guarded = call("POST", "/pipeline", {"ref": "main", "inputs": {"mode": "guarded"}})["id"]
+    until(lambda: jobs_of(call, guarded)["release"]["status"], lambda status: status == "manual")
+    blocked = call("GET", "/deployments?status=blocked")[0]["id"]
+    approved = call("POST", f"/deployments/{blocked}/approval", {"status": "approved"}, token="glpat-reviewer")
+    assert not check(description, f"{PROJECT}/deployments/{{deployment_id}}/approval", "post", 201, approved)
+    seen = call("GET", f"/deployments/{blocked}")
+    assert not check(description, f"{PROJECT}/deployments/{{deployment_id}}", "get", 200, seen)
+
+
+def jobs_of(call, pipeline):
+    return {job["name"]: job for job in call("GET", f"/pipelines/{pipeline}/jobs")}

@@ -71,6 +71,7 @@ class MergeRequest:
     author: User
     created_at: str
     approvals_required: int = 1
+    state: str = "opened"
     approved_by: list[User] = field(default_factory=list)
 
 

@@ -60,6 +60,8 @@ class ProjectApi:
             ("GET", "/merge_requests", self.merge_requests),
             ("POST", "/merge_requests", self.create_merge_request),
             ("GET", request, self.merge_request),
+            ("PUT", request, self.change_merge_request),
+            ("PUT", request + "/merge", self.merge),
             ("GET", request + "/approvals", self.approvals),
             ("POST", request + "/approvals", self.set_approvals),
             ("GET", request + "/approval_state", self.approval_state),
@@ -258,6 +260,23 @@ class ProjectApi:
 
     def merge_request(self, exchange: Exchange) -> Response:
         return answer(_shapes(exchange).merge_request(self._merge_request(exchange), self._project(exchange)))
+
+    def change_merge_request(self, exchange: Exchange) -> Response:
+        need(exchange, "developer")
+        request, wanted = self._merge_request(exchange), parameters(exchange).get("state_event")
+        if request.state == "merged":
+            raise refused(422, ["State cannot transition via"])
+        request.state = {"close": "closed", "reopen": "opened"}.get(str(wanted), request.state)
+        return answer(_shapes(exchange).merge_request(request, self._project(exchange)))
+
+    def merge(self, exchange: Exchange) -> Response:
+        """Of the twin's repository nothing is changed: only the request says that it was merged."""
+        need(exchange, "maintainer")
+        request = self._merge_request(exchange)
+        if request.state != "opened":
+            raise refused(405, "405 Method Not Allowed")
+        request.state = "merged"
+        return answer(_shapes(exchange).merge_request(request, self._project(exchange)))
 
     def approvals(self, exchange: Exchange) -> Response:
         return answer(_shapes(exchange).approvals(self._merge_request(exchange), exchange.account.user))

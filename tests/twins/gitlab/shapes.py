@@ -266,7 +266,7 @@ class Shapes:
             "project_id": project.id,
             "title": request.title,
             "description": None,
-            "state": "opened",
+            "state": request.state,
             "created_at": request.created_at,
             "updated_at": request.created_at,
             "source_branch": request.source_branch,

@@ -108,6 +108,16 @@ def test_a_write_without_a_usable_answer_is_in_doubt(server: Web) -> None:
     assert error.value.failure == "transient"
 
 
+def test_a_write_whose_answer_is_too_long_is_in_doubt(server: Web) -> None:
+    server.answers["/"] = Answer(201, "x" * 100)
+    client = http.Client(http.Peer(server.url), limit=99)
+    with pytest.raises(NoAnswer, match="larger than 99 bytes"):
+        client.send("POST", "/", content=b"{}")
+    with pytest.raises(OperationError, match="larger than 99 bytes") as caught:
+        client.send("GET", "/")
+    assert caught.value.failure == "failed"
+
+
 def test_a_write_that_was_never_sent_is_transient() -> None:
     with web() as gone:
         url = gone.url
