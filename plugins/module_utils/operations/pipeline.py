@@ -79,17 +79,7 @@ class PipelineOperation(Operation):
         if call.args["pipeline"] is None:
             provider.check(request)
         if call.context.check:
-            return Done(
-                {
-                    "provider": name,
-                    "project": request.project,
-                    "ref": request.ref,
-                    "status": "",
-                    "artifacts": {},
-                    "jobs": [],
-                },
-                changed=True,
-            )
+            return Done(_planned(name, request), changed=True)
         existing = _existing(call)
         try:
             found = provider.look(existing) if existing else provider.find(request)
@@ -186,6 +176,18 @@ def _request(call: Call, name: str, provider: PipelineProvider) -> PipelineReque
         artifacts=tuple(args["artifacts"]),
         options=given,
     )
+
+
+def _planned(name: str, request: PipelineRequest) -> dict[str, JSON]:
+    """The result of a dry run."""
+    return {
+        "provider": name,
+        "project": request.project,
+        "ref": request.ref,
+        "status": "",
+        "artifacts": {},
+        "jobs": [],
+    }
 
 
 def _searching(call: Call, handle: Mapping[str, JSON], provider: PipelineProvider, why: str) -> Waiting:

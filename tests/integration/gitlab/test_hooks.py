@@ -94,11 +94,12 @@ def test_a_step_ends_right_whatever_becomes_of_its_hooks(call, twin, listener, h
     twin.set(hook_delivery=how)
     seen, woken = Seen(), 0
     made = call(mode="gated", play=["deploy"])
-    waiting = outcome = PIPELINE.start(made)
+    outcome = PIPELINE.start(made)
+    handle = outcome.handle if isinstance(outcome, Waiting) else {"id": outcome.result["id"]}
     end, look_at = time.monotonic() + 20, 0.0
     while (isinstance(outcome, Waiting) or not (woken or how == "lost")) and time.monotonic() < end:
         hints = [receive(*listener.got.pop(0), HookSecrets(token="shared"), seen, 0.0) for _hook in list(listener.got)]
-        step = (made.context.run, made.context.path, waiting.handle)
+        step = (made.context.run, made.context.path, handle)
         due = any(hint and concerned(hint, [step]) for hint in hints)
         woken += due
         if isinstance(outcome, Waiting) and (due or time.monotonic() > look_at):
