@@ -27,6 +27,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file imp
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import (
     RunFolder,
     StateFolder,
+    private_folder,
     storage_error,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, OpenQuestions
@@ -238,6 +239,7 @@ class Position:
         """Write it where it is kept. Raises StorageError."""
         if self._file is None or not self._changed:
             return
+        private_folder(self._file.parent)
         new = self._file.with_name(f".{self._file.name}.new")
         try:
             with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
