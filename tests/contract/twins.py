@@ -144,7 +144,7 @@ class GitLabPipelineCase(TwinCase):
         return {"provider": "gitlab", "project": "net/edge", "ref": "main", "inputs": {"password": SECRET}}
 
     def context(self) -> dict[str, Any]:
-        connection = {"url": gitlab_server().url, "token": TOKEN, "interval": 0.01, "lag": 0.05}
+        connection = {"url": gitlab_server().url, "token": TOKEN, "interval": 0.01, "lag": 0}
         return {"connections": {"gitlab": connection}, "environment": {}}
 
     def effects(self) -> int:

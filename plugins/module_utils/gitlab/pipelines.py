@@ -10,6 +10,7 @@ written down before the POST, and after an answer that is none the pipeline is s
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -110,6 +111,10 @@ class GitLabPipelines(PipelineProvider):
         return None
 
     def trigger(self, request: PipelineRequest) -> Pipeline:
+        """Ask for it; not yet when this attempt has asked and was killed, and a list may not show what came of that."""
+        asked = json.loads(self._intent.read_bytes())["at"] if self._intent.exists() else -math.inf
+        if self._clock() - asked < self.lag:
+            raise NoAnswer(f"{request.project}: the pipeline was asked for before, and lists may not show it yet")
         write_json(self._intent, {"key": request.key, "at": self._clock(), "others": []})
         try:
             made = self._post(request)

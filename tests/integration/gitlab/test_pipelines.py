@@ -129,6 +129,19 @@ def test_a_search_that_fails_after_a_crash_does_not_end_the_attempt(call, twin):
     PIPELINE.cancel(made, first.handle)
 
 
+def test_a_crash_while_lists_lag_leads_to_no_second_pipeline(call, twin):
+    twin.set(creation_lag=0.5)
+    try:
+        PIPELINE.start(call(mode="slow", more={"lag": 20}))
+        made = call(mode="slow", more={"lag": 20})
+        outcome = PIPELINE.start(made)
+        eventually(lambda: PIPELINE.poll(made, outcome.handle).handle["id"])
+    finally:
+        twin.set(creation_lag=0)
+    assert len(twin.committed("create pipeline")) == 1
+    PIPELINE.cancel(made, PIPELINE.poll(made, outcome.handle).handle)
+
+
 def test_another_attempt_is_another_pipeline(run, twin):
     for attempt in (1, 10):
         run(attempt=attempt)
