@@ -114,7 +114,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 number:
-  description: The task's number. Empty in check mode.
+  description: The task's number. Empty in check mode when it is not there yet.
   returned: when the task is known
   type: str
   sample: CTASK0010007

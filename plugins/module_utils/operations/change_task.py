@@ -72,7 +72,7 @@ class ChangeTask(Operation):
         """Adopt, or open; then bring the task to what is wanted."""
         name, provider = _provider(call)
         if call.context.check:
-            return Done({"provider": name, "number": "", "state": call.args["state"] or "open"}, changed=True)
+            return _planned(call, name, provider)
         if call.args["task"] is not None:
             return _bring(call, name, provider, provider.read(reference_of("task", call.args["task"])[1]), [])
         found = _adopted(call, name, provider)
@@ -115,6 +115,23 @@ def _wanted(call: Call) -> dict[str, JSON]:
     args = call.args
     wanted = {name: args[name] for name in (*FIELDS, *CLOSING) if args[name] is not None}
     return wanted | {name: utc(name, args[name]) for name in DATES if args[name] is not None}
+
+
+def _planned(call: Call, name: str, provider: TaskProvider) -> Outcome:
+    """What would be done, without doing it: a task that is there is read, nothing is written."""
+    option = "task" if call.args["task"] is not None else "record"
+    reference = reference_of(option, call.args[option])[1]
+    task: Task | None = None
+    if reference and option == "task":
+        task = provider.read(reference)
+    elif reference:
+        found = provider.find(records(name, call.context).read(reference), correlation_id(call.context))
+        task = next((one for one in found if one.state != "canceled"), None)
+    state = call.args["state"]
+    if task is None:
+        return Done({"provider": name, "number": "", "state": state or "open"}, changed=True)
+    missing = provider.differences(task, _wanted(call) | ({"state": state} if state else {}))
+    return Done(_result(name, task, list(missing)) | {"state": state or task.state}, changed=bool(missing))
 
 
 def _adopted(call: Call, name: str, provider: TaskProvider) -> Task | None:

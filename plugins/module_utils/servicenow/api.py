@@ -55,25 +55,33 @@ class Api:
 
         ``fits`` sees every row again, because the platform drops a part of a query it does not understand and answers with more.
         """
+        params = {
+            "sysparm_query": query,
+            "sysparm_display_value": "all",
+            "sysparm_exclude_reference_link": "true",
+            **({"sysparm_fields": ",".join(fields)} if fields else {}),
+        }
+        return self._pages(f"{TABLE}/{table}", params, fits)
+
+    def attachments(self, query: str, fits: Callable[[Row], bool]) -> list[Row]:
+        """The metadata of attachments, as the attachment API gives it: plain values."""
+        return self._pages(ATTACHMENT, {"sysparm_query": query}, fits)
+
+    def _pages(self, path: str, params: Mapping[str, str], fits: Callable[[Row], bool]) -> list[Row]:
+        """All rows of a list. A short page is no end: the limit is applied before hidden rows are taken out."""
         found: list[Row] = []
         for number in range(MOST_PAGES):
-            params = {
-                "sysparm_query": query,
-                "sysparm_display_value": "all",
-                "sysparm_exclude_reference_link": "true",
-                "sysparm_limit": str(PAGE),
-                "sysparm_offset": str(number * PAGE),
-            }
-            if fields:
-                params["sysparm_fields"] = ",".join(fields)
-            reply = self._send("GET", f"{TABLE}/{table}", params)
+            reply = self._send(
+                "GET", path, {**params, "sysparm_limit": str(PAGE), "sysparm_offset": str(number * PAGE)}
+            )
             page = _result(reply)
             found += [row for row in page if fits(row)]
-            # A short page proves nothing: the limit is applied before hidden rows are taken out.
             total = reply.headers.get("x-total-count", "")
             if (number + 1) * PAGE >= int(total) if total.isdigit() else not page:
-                break
-        return found
+                return found
+        raise OperationError(
+            f"GET {reply.url}: the list goes on after {MOST_PAGES * PAGE} rows; ServiceNow may have dropped a part of the query it did not understand"
+        )
 
     def write(self, method: str, path: str, document: Mapping[str, JSON]) -> JSON:
         """The ``result`` of a POST or PATCH."""
@@ -81,16 +89,13 @@ class Api:
 
     def upload(self, params: Mapping[str, str], content: bytes, kind: str) -> None:
         """Attach a file to the record that ``params`` name."""
-        _result(
-            self._send(
-                "POST", f"{ATTACHMENT}/file", params, content, {"Accept": "application/json", "Content-Type": kind}
+        headers = {"Accept": "application/json", "Content-Type": kind}
+        reply = self._send("POST", f"{ATTACHMENT}/file", params, content, headers)
+        kept = str(_result(reply).get("size_bytes", len(content)))
+        if kept != str(len(content)):
+            raise OperationError(
+                f"POST {reply.url}: ServiceNow kept {kept} bytes of {params['file_name']}, expected {len(content)}"
             )
-        )
-
-    def attachments(self, params: Mapping[str, str]) -> list[Row]:
-        """The metadata of attachments, as the attachment API gives it: plain values."""
-        result = _result(self._send("GET", ATTACHMENT, params))
-        return list(result)
 
     def download(self, sys_id: str) -> bytes:
         """The content of an attachment."""

@@ -43,6 +43,15 @@ def has(column: str, value: str) -> Callable[[Row], bool]:
     return lambda row: raw(row, column) == value
 
 
+def refuse_unmarked(number: str, row: Row, correlation: str) -> None:
+    """Raises OperationError for what was opened and does not show the mark by which it would be found again."""
+    if raw(row, "correlation_id") != correlation:
+        raise OperationError(
+            f"{number} was opened and does not show its correlation_id to this account, so it would not be found again and another be opened: "
+            "have the right to read and write that column given, and close this one"
+        )
+
+
 class Names:
     """Looks names up, each once. Raises OperationError for a name that stands for nothing, or for more than one thing."""
 

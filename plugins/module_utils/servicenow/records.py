@@ -38,7 +38,12 @@ from ansible_collections.netops.changerail.plugins.module_utils.servicenow.api i
 from ansible_collections.netops.changerail.plugins.module_utils.servicenow.fields import raw, shown
 from ansible_collections.netops.changerail.plugins.module_utils.servicenow.login import interval, login
 from ansible_collections.netops.changerail.plugins.module_utils.servicenow.moves import GATES, approvals, moves
-from ansible_collections.netops.changerail.plugins.module_utils.servicenow.names import Names, has, is_sys_id
+from ansible_collections.netops.changerail.plugins.module_utils.servicenow.names import (
+    Names,
+    has,
+    is_sys_id,
+    refuse_unmarked,
+)
 
 _CONFLICT_DONE, _CONFLICT_LOOKS, _CONFLICT_PAUSE = "2", 30, 1.0
 
@@ -93,7 +98,9 @@ class ServiceNowRecords(RecordProvider):
         sys_id = _plain(result.get("sys_id"))
         self._associate(sys_id, fields.get("affected_cis"))
         self._refuse_ignored(result, document)
-        return self.read(sys_id)
+        record = self.read(sys_id)
+        refuse_unmarked(record.number, self._rows[record.sys_id], correlation)
+        return record
 
     def update(self, record: Record, fields: Mapping[str, JSON]) -> Record:
         document = self._document(fields)
@@ -113,12 +120,11 @@ class ServiceNowRecords(RecordProvider):
 
     def attachments(self, record: Record) -> Sequence[Attachment]:
         """Where the instance tells no digest, the file is read and its digest taken."""
-        query = f"table_name=change_request^table_sys_id={record.sys_id}"
-        rows = self._api.attachments({"sysparm_query": query, "sysparm_limit": "1000"})
+        query = f"table_name=change_request^table_sys_id={record.sys_id}^ORDERBYsys_created_on"
+        rows = self._api.attachments(query, lambda row: row.get("table_sys_id") == record.sys_id)
         return [
             Attachment(str(row["file_name"]), str(row.get("hash") or "") or self._digest(str(row["sys_id"])))
             for row in rows
-            if row.get("table_sys_id") == record.sys_id
         ]
 
     def attach(self, record: Record, artifact: Artifact) -> None:

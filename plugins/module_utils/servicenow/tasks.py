@@ -18,6 +18,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.servicenow.names
     Names,
     has,
     is_sys_id,
+    refuse_unmarked,
 )
 
 _TABLE = "change_task"
@@ -64,7 +65,9 @@ class ServiceNowTasks(TaskProvider):
         except NoSuchApi:
             result = self._api.write("POST", f"{TABLE}/{_TABLE}", {**document, "change_request": record.sys_id})
         cell = result["sys_id"]
-        return self.read(str(cell["value"] if isinstance(cell, dict) else cell))
+        task = self.read(str(cell["value"] if isinstance(cell, dict) else cell))
+        refuse_unmarked(task.number, self._rows[task.sys_id], correlation)
+        return task
 
     def update(self, task: Task, fields: Mapping[str, JSON]) -> Task:
         self._api.write("PATCH", f"{TABLE}/{_TABLE}/{task.sys_id}", self._document(fields))

@@ -17,6 +17,9 @@ from ansible_collections.netops.changerail.plugins.module_utils.operations.chang
     OPERATION as CHANGE_RECORD,
 )
 from ansible_collections.netops.changerail.plugins.module_utils.provider import records
+from ansible_collections.netops.changerail.plugins.module_utils.servicenow import api
+from ansible_collections.netops.changerail.plugins.module_utils.servicenow.login import login
+from ansible_collections.netops.changerail.plugins.module_utils.servicenow.names import has
 from ansible_collections.netops.changerail.tests.twins.kit.start import running
 from ansible_collections.netops.changerail.tests.twins.servicenow.people import API_KEY, BEARER, TEMPLATE
 
@@ -310,6 +313,42 @@ def test_refusals_are_told_apart(opened, run, twin, settings, args, text):
     assert re.search(text, message), message
 
 
+@pytest.mark.parametrize("roles", ["field_write_roles", "field_read_roles"])
+@pytest.mark.parametrize("change_api", [True, False])
+def test_a_record_that_could_not_be_found_again_is_no_success(run, twin, roles, change_api):
+    before = twin.administer("GET", "settings")
+    twin.set(change_api=change_api, **{roles: {"change_request.correlation_id": "admin"}})
+    try:
+        with pytest.raises(OperationError, match=r"ignored correlation_id|does not show its correlation_id"):
+            run(short_description="x")
+    finally:
+        twin.set(change_api=True, **{roles: before[roles]})
+
+
+def test_a_page_without_a_row_for_us_is_not_the_end(opened, call, twin, admin, monkeypatch):
+    record = opened()
+    correlation = admin.rows("change_request", f"number={record['number']}")[0]["correlation_id"]
+    (hidden,) = admin.rows("change_request", f"number={admin.open_change()}")
+    admin.set(hidden["sys_id"], correlation_id=correlation, category="restricted")
+    provider = records("servicenow", call(short_description="x").context)
+    monkeypatch.setattr(api, "PAGE", 1)
+    assert [found.number for found in provider.find(correlation)] == [record["number"]]
+    monkeypatch.setattr(api, "MOST_PAGES", 1)
+    with pytest.raises(OperationError, match="the list goes on after 1 rows"):
+        provider.find(correlation)
+
+
+def test_rows_that_nobody_asked_for_are_left_out(opened, call):
+    """A part of a query that the platform does not understand is dropped, and every change there is comes back."""
+    record = opened()
+    wire = api.Api(login(call(short_description="x").context))
+    misspelt = "corelation_id=nothing-has-this"
+    assert record["sys_id"] in {
+        row["sys_id"]["value"] for row in wire.rows("change_request", misspelt, lambda row: True)
+    }
+    assert wire.rows("change_request", misspelt, has("correlation_id", "nothing-has-this")) == []
+
+
 def test_an_account_without_the_right_is_told_so(opened, run):
     record = opened()
     reader = {"client_id": None, "username": "reader"}
@@ -428,6 +467,19 @@ def test_a_wrong_password_is_no_reason_to_try_again(run):
     with pytest.raises(OperationError, match="credentials are unknown") as caught:
         run(short_description="x", more={"client_id": None, "password": "wrong"})
     assert caught.value.failure == "failed"
+
+
+def test_a_token_is_renewed_before_its_end(run, twin):
+    """One that lasts a minute has ended for us as soon as it is there: no request comes to be refused."""
+    life = twin.administer("GET", "settings")["token_life"]
+    twin.set(token_life=59)
+    try:
+        assert isinstance(run(short_description="x", more={"username": "network.lead"}), Done)
+    finally:
+        twin.set(token_life=life)
+    seen = [(entry["path"].startswith("/oauth"), entry["status"]) for entry in twin.received()]
+    assert {status for _login, status in seen} <= {200, 201}
+    assert sum(asked for asked, _status in seen) == len(seen) / 2
 
 
 def test_an_expired_token_is_renewed_once(call, twin):

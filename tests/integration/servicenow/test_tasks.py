@@ -58,6 +58,31 @@ def test_a_task_is_opened_once_with_what_was_asked_for(task, record, admin, twin
     assert twin.administer("GET", "log")["committed"] == []
 
 
+def test_check_mode_tells_what_would_change_and_writes_nothing(task, record, twin):
+    args = {"record": record, "short_description": "Call the customer"}
+    _made, planned = task(**args, check=True)
+    assert (planned.changed, planned.result["number"]) == (True, "")
+    _made, done = task(**args)
+    twin.administer("DELETE", "log")
+    _made, again = task(**args, check=True)
+    assert (again.changed, again.result["number"]) == (False, done.result["number"])
+    closing = {"task": done.result, "state": "closed", "close_code": "successful", "close_notes": "done"}
+    _made, closed = task(**closing, check=True)
+    assert (closed.changed, closed.result["state"]) == (True, "closed")
+    assert set(closed.result["changed_fields"]) == {"state", "close_code", "close_notes"}
+    assert twin.administer("GET", "log")["committed"] == []
+
+
+def test_a_task_that_could_not_be_found_again_is_no_success(task, record, twin):
+    before = twin.administer("GET", "settings")["field_write_roles"]
+    twin.set(field_write_roles={"change_task.correlation_id": "admin"})
+    try:
+        with pytest.raises(OperationError, match="does not show its correlation_id"):
+            task(record=record, short_description="Call the customer")
+    finally:
+        twin.set(field_write_roles=before)
+
+
 @pytest.mark.parametrize("fault", ["cut_after", "duplicate", "gateway_timeout", "empty_body"])
 def test_a_lost_or_doubled_answer_leaves_one_task(task, record, admin, twin, fault):
     twin.fault(fault, method="POST", path="/task")
