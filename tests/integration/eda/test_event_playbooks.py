@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file import FileJournal
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
+
 WORKFLOW = """\
 name: "Look at {{ text }}"
 vars: {text: "", number: 0}
@@ -65,6 +68,12 @@ def test_what_an_event_says_is_data_and_the_same_event_starts_one_run(rule: Rule
     events = [json.loads(line) for line in journal.read_text().splitlines()]
     assert events[0]["variables"] == {"text": evil, "number": 7}
     assert [event["result"]["msg"] for event in events if event["event"] == "step_finished"] == [evil]
+    # Whoever drives the run goes on with it: that is no failure of the event that comes again.
+    with FileJournal(RunFolder(journal.parent)):
+        elsewhere = rule.run(
+            "netops.changerail.resume_on_event", {"run": journal.parent.name}, event_values={"run_id": "payload.run"}
+        )
+    assert elsewhere.returncode == 0, elsewhere.stdout + elsewhere.stderr
     gone_on = rule.run("netops.changerail.resume_on_event", {"run": evil}, event_values={"run_id": "payload.run"})
     assert gone_on.returncode != 0 and "none of that name" in gone_on.stdout + gone_on.stderr
     assert not mark.exists()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import sys
 from collections.abc import Callable
@@ -160,6 +161,6 @@ def _checked(args: dict[str, Any]) -> tuple[float, str, Path | None]:
 def _make_importable() -> None:
     """ansible-rulebook runs this file by its path, and its Python does not know where Ansible's collections lie."""
     try:
-        import ansible_collections.netops.changerail.plugins  # noqa: F401
+        importlib.import_module("ansible_collections.netops.changerail.plugins")
     except ModuleNotFoundError:
         sys.path.append(str(Path(__file__).absolute().parents[7]))
