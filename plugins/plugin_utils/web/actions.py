@@ -90,6 +90,15 @@ class Actions:
             raise Refused(refused.reason)
         return past
 
+    def may(self, by: LoggedIn, past: History, action: str) -> bool:
+        """Whether the roles of ``by`` allow the action, for a page that offers it; whoever does it is asked again."""
+        return may(by.caller, action, _concerned(past)) is None
+
+    def may_answer(self, by: LoggedIn, past: History, asked: OpenQuestion) -> bool:
+        """Whether the roles of ``by`` allow an answer to this question."""
+        action = access.INTERVENE if asked.question.kind == INTERVENTION else access.ANSWER
+        return may(by.caller, action, _concerned(past, asked)) is None
+
     def answer(self, by: LoggedIn, run: str, path: str, question: str, choice: str, comment: str) -> Sent:
         """Answer question id ``question`` at step ``path``; what the engine made of it. Raises Refused, Conflict, UnknownRun."""
         past = history(self._server.state.open(run))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ansible_collections.netops.changerail.plugins.plugin_utils.web import answers, api, hooks, monitoring
+from ansible_collections.netops.changerail.plugins.plugin_utils.web import answers, api, hooks, monitoring, pages
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import Actions
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.logs import AccessLog
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.peers import Peers
@@ -29,7 +29,12 @@ def application(server: Server, version: str) -> Application:
 
     actions = Actions(server)
     routes = Starlette(
-        routes=[*monitoring.routes(server), *api.routes(server, actions, version), *hooks.routes(server, actions)],
+        routes=[
+            *monitoring.routes(server),
+            *api.routes(server, actions, version),
+            *pages.routes(server, actions),
+            *hooks.routes(server, actions),
+        ],
         exception_handlers={HTTPException: _plainly, Exception: _defect},
     )
     return Peers(AccessLog(SafeHeaders(Bounds(routes))), server.settings.proxies, server.settings.plain)

@@ -1,7 +1,7 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who asks: API tokens in the ``Authorization`` header. For the API's routes."""
+"""Who asks: the token in an ``Authorization`` header, or a user by name and password. For the routes of API and pages."""
 
 from __future__ import annotations
 
@@ -35,3 +35,9 @@ def of_bearer(server: Server, authorization: str) -> LoggedIn:
         raise Unknown("the token is not valid: it is unknown, has expired, or was revoked")
     user, token = found
     return logged_in(user, server.people, token.scopes)
+
+
+def of_user(server: Server, name: str) -> LoggedIn | None:
+    """The user of this name as they are now; None when there is none any more. Raises StorageError."""
+    user = accounts_of(server).users.get(name)
+    return None if user is None else logged_in(user, server.people)

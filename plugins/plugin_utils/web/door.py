@@ -1,0 +1,202 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signing in and out with a browser, and what stands around every page: the session's cookie, the token of its forms, errors as pages."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, ChangerailError
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts import LoggedIn, Passwords
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import plain
+from ansible_collections.netops.changerail.plugins.plugin_utils.web import answers, callers
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import Actions
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Refused
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.rendering import renderer
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.sessions import Attempts, Session, Sessions, same
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+_LOG = logging.getLogger("changerail.serve")
+SIGN_IN = "/sign-in"
+_FIELDS = 1000
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request of somebody who has signed in. ``form`` is what was sent with a POST, ``query`` what stands behind the address's ``?``."""
+
+    server: Server
+    actions: Actions
+    by: LoggedIn
+    session: Session
+    run: str
+    query: Mapping[str, str]
+    form: Mapping[str, str]
+    render: Callable[..., Response]
+
+
+class Door:
+    """What the pages of ``server`` have in common."""
+
+    def __init__(self, server: Server, actions: Actions, clock: Callable[[], float] = time.monotonic) -> None:
+        self._server = server
+        self._actions = actions
+        self._sessions = Sessions(clock)
+        self._attempts = Attempts(clock)
+        self._passwords = Passwords()
+        self._render = renderer()
+
+    def page(self, handler: Callable[[Visit], Response]) -> Any:
+        """The endpoint of a page: whoever has not signed in is sent to do so, a form without its token is refused."""
+        from starlette.concurrency import run_in_threadpool
+
+        async def endpoint(request: Request) -> Response:
+            body = await request.body()
+            return await run_in_threadpool(self._visited, handler, request, body)
+
+        return endpoint
+
+    def sign_in(self) -> Any:
+        """The endpoint of the page to sign in at."""
+        from starlette.concurrency import run_in_threadpool
+
+        async def endpoint(request: Request) -> Response:
+            body = await request.body()
+            if request.method == "GET":
+                return self._html(
+                    "sign_in.html", 200, None, problem="", name="", next=_next(request.query_params.get("next", ""))
+                )
+            return await run_in_threadpool(self._signed_in, request, body)
+
+        return endpoint
+
+    def sign_out(self) -> Any:
+        """The endpoint that ends a session."""
+
+        def ended(visit: Visit) -> Response:
+            from starlette.responses import RedirectResponse
+
+            return RedirectResponse(SIGN_IN, 303)
+
+        inner = self.page(ended)
+
+        async def endpoint(request: Request) -> Response:
+            response: Response = await inner(request)
+            if response.status_code == 303:
+                self._sessions.end(request.cookies.get(_cookie(request), ""))
+                response.delete_cookie(
+                    _cookie(request), path="/", secure=_secure(request), httponly=True, samesite="lax"
+                )
+            return response
+
+        return endpoint
+
+    def _visited(self, handler: Callable[[Visit], Response], request: Request, body: bytes) -> Response:
+        from starlette.responses import RedirectResponse
+
+        by = None
+        try:
+            session = self._sessions.of(request.cookies.get(_cookie(request), ""))
+            by = callers.of_user(self._server, session.user) if session is not None else None
+            if session is None or by is None:
+                place = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+                return RedirectResponse(
+                    f"{SIGN_IN}?next={quote(place, safe='')}" if request.method == "GET" else SIGN_IN, 303
+                )
+            form = _form(body) if request.method == "POST" else {}
+            if request.method == "POST" and not (
+                self._from_here(request) and same(form.get("token", ""), session.token)
+            ):
+                raise Refused(
+                    "this form is not from a page of yours, or you have signed in anew since: go back, load the page again"
+                )
+
+            def render(template: str, status: int = 200, /, **values: Any) -> Response:
+                return self._html(template, status, by, token=session.token, **values)
+
+            run = request.path_params.get("run", "")
+            return handler(
+                Visit(self._server, self._actions, by, session, run, dict(request.query_params), form, render)
+            )
+        except ChangerailError as error:
+            status = answers.status_of(error)
+            if status >= 500:
+                _LOG.error("%s %s: %s", request.method, request.url.path, error)
+            token = session.token if session is not None else ""
+            return self._html("error.html", status, by, token=token, message=str(error))
+
+    def _signed_in(self, request: Request, body: bytes) -> Response:
+        from starlette.responses import RedirectResponse
+
+        address = request.client.host if request.client else ""
+        try:
+            form = _form(body)
+            name, onward = plain(form.get("name", ""))[:100], _next(form.get("next", ""))
+            if not self._from_here(request):
+                raise Refused("this form is from another site")
+            if not self._attempts.left(name, address):
+                _LOG.warning("too many attempts to sign in", extra={"person": name, "client": address})
+                problem = "Too many attempts. Wait five minutes."
+                return self._html("sign_in.html", 429, None, problem=problem, name=name, next=onward)
+            user = callers.accounts_of(self._server).users.get(name)
+        except ChangerailError as error:
+            return self._html("error.html", answers.status_of(error), None, token="", message=str(error))
+        if not self._passwords.verify(user, form.get("password", "")):
+            self._attempts.failed(name, address)
+            _LOG.warning("could not sign in", extra={"person": name, "client": address})
+            problem = "Name or password is wrong."
+            return self._html("sign_in.html", 401, None, problem=problem, name=name, next=onward)
+        self._attempts.succeeded(name, address)
+        self._sessions.end(request.cookies.get(_cookie(request), ""))
+        id_, dummy = self._sessions.begin(name)
+        _LOG.info("signed in", extra={"person": name, "client": address})
+        response = RedirectResponse(onward, 303)
+        response.set_cookie(_cookie(request), id_, path="/", secure=_secure(request), httponly=True, samesite="lax")
+        return response
+
+    def _from_here(self, request: Request) -> bool:
+        """Whether a form comes from a page of this server, as far as the browser says so."""
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        origin = request.headers.get("origin")
+        own = {request.headers.get("host", ""), urlsplit(self._server.settings.public_url).netloc}
+        return site in ("same-origin", "none") and (origin is None or urlsplit(origin).netloc in own)
+
+    def _html(self, template: str, status: int, by: LoggedIn | None, /, **values: Any) -> Response:
+        from starlette.responses import HTMLResponse
+
+        person = by.who.person if by is not None else ""
+        text = self._render(template, person=person, **{"token": "", **values})
+        return HTMLResponse(text.encode(errors="replace"), status, {"Cache-Control": "no-store"})
+
+
+def _form(body: bytes) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_FIELDS))
+    except ValueError as error:
+        raise AuthorError(f"the form cannot be read: {error}") from None
+
+
+def _next(place: str) -> str:
+    """Where to go after signing in: a page of this server and nothing else."""
+    parts = urlsplit(place)
+    inside = place.startswith("/") and not place.startswith(("//", "/\\")) and not parts.netloc and place.isprintable()
+    return place if inside else "/runs"
+
+
+def _secure(request: Request) -> bool:
+    return request.url.scheme == "https"
+
+
+def _cookie(request: Request) -> str:
+    # With the prefix a browser takes it from this host over TLS alone.
+    return "__Host-changerail" if _secure(request) else "changerail"
