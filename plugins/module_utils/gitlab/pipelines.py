@@ -89,20 +89,23 @@ class GitLabPipelines(PipelineProvider):
                 raise OperationError(f"{name}: this is how the pipeline is marked; it cannot be given")
 
     def find(self, request: PipelineRequest) -> Pipeline | None:
-        """The oldest that carries the key. Younger ones, which one request cannot have wanted, are cancelled.
-
-        Where the name does not tell the key, the variables are read; that is one request each, so only when the intent says that it is worth it.
+        """The oldest that carries the key, else the one that GitLab named when it was asked. Raises OperationError "unknown" when one may have been
+        started and cannot be told from others.
         """
-        candidates = self._candidates(request)
-        ours = [entry for entry in candidates if _carries(str(entry.get("name") or ""), request.key)]
-        searched = self._intent.exists() or self._has_earlier(request)
-        if not ours and self._marker == "variable" and searched:
-            ours = self._with_variable(candidates, request.key)
+        if self._asked.get("made"):
+            return self._first(request, self._asked["made"])
+        try:
+            candidates, ours = self._searched(request)
+        except Refused as error:
+            if not self._asked:
+                raise
+            raise OperationError(
+                f"{request.project}: whether the pipeline that was asked for was started cannot be found out: {error}",
+                UNKNOWN,
+            ) from None
         if ours:
-            for double in ours[1:]:
-                self._cancel_double(double)
-            return self.look(tree.identity(ours[0]))
-        if candidates and self._marker == "input" and searched:
+            return self.look(ours)
+        if candidates and self._marker == "input" and (self._asked or self._has_earlier(request)):
             raise OperationError(
                 f"{request.project}: a pipeline was asked for and no usable answer came; {len(candidates)} were started on {request.ref} since, "
                 f"and none says whether it is ours. Put $[[ inputs.{KEY_INPUT} ]] into workflow:name of the CI file, look at the project, decide",
@@ -112,22 +115,30 @@ class GitLabPipelines(PipelineProvider):
 
     def trigger(self, request: PipelineRequest) -> Pipeline:
         """Ask for it; not yet when this attempt has asked and was killed, and a list may not show what came of that."""
-        asked = json.loads(self._intent.read_bytes())["at"] if self._intent.exists() else -math.inf
-        if self._clock() - asked < self.lag:
+        if self._clock() - self._asked.get("at", -math.inf) < self.lag:
             raise NoAnswer(f"{request.project}: the pipeline was asked for before, and lists may not show it yet")
         write_json(self._intent, {"key": request.key, "at": self._clock(), "others": []})
         try:
-            made = self._post(request)
+            made = tree.identity(self._post(request))
         except NoAnswer:
             raise
         except OperationError as error:
             # Refused, so nothing was started and nothing has to be searched for.
             self._intent.unlink()
             raise _explained(error, request) from None
+        write_json(self._intent, {**self._asked, "made": made})
         try:
-            return self.find(request) or self.look(tree.identity(made))
+            return self._first(request, made)
         except OperationError as error:
-            raise NoAnswer(f"pipeline {made['id']} was started, and cannot be looked at yet: {error}") from None
+            raise NoAnswer(f"pipeline {made} was started, and cannot be looked at yet: {error}") from None
+
+    def _first(self, request: PipelineRequest, made: str) -> Pipeline:
+        """The pipeline of one request, which may have made two: the answer names the younger one then. Who may not search takes it as it is named."""
+        try:
+            ours = self._searched(request)[1]
+        except Refused:
+            ours = ""
+        return self.look(ours or made)
 
     def look(self, pipeline: str) -> Pipeline:
         try:
@@ -215,11 +226,30 @@ class GitLabPipelines(PipelineProvider):
             raise NoAnswer(f"{request.project}: an answer without the pipeline's id")
         return made
 
+    @property
+    def _asked(self) -> Mapping[str, Any]:
+        """What this attempt has written down: that it asked for a pipeline, when, and what GitLab said; empty before it did."""
+        return dict(json.loads(self._intent.read_bytes())) if self._intent.exists() else {}
+
+    def _searched(self, request: PipelineRequest) -> tuple[list[Entity], str]:
+        """The pipelines that could be the attempt's, and the oldest that carries the key, "" for none. Younger ones, which one request cannot have wanted,
+        are cancelled.
+
+        Where the name does not tell the key, the variables are read; that is one request each, so only when one may have been started.
+        """
+        candidates = self._candidates(request)
+        ours = [entry for entry in candidates if _carries(str(entry.get("name") or ""), request.key)]
+        if not ours and self._marker == "variable" and (self._asked or self._has_earlier(request)):
+            ours = self._with_variable(candidates, request.key)
+        for double in ours[1:]:
+            self._cancel_double(double)
+        return candidates, tree.identity(ours[0]) if ours else ""
+
     def _candidates(self, request: PipelineRequest) -> list[Entity]:
         """Pipelines of the ref that could be the attempt's, oldest first."""
         since = self._clock() - (LONG_LOOK_BACK if self._has_earlier(request) else LOOK_BACK)
-        if self._intent.exists():
-            since = float(json.loads(self._intent.read_bytes())["at"]) - SKEW
+        if self._asked:
+            since = float(self._asked["at"]) - SKEW
         params = {
             "ref": request.ref,
             "created_after": datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds"),
@@ -239,8 +269,8 @@ class GitLabPipelines(PipelineProvider):
 
     def _with_variable(self, candidates: Sequence[Entity], key: str) -> list[Entity]:
         """Those whose variables hold the key. What was found to be somebody else's is written down and not asked about again."""
-        intent = json.loads(self._intent.read_bytes()) if self._intent.exists() else None
-        others = set(intent["others"] if intent else ())
+        intent = self._asked
+        others = set(intent.get("others", ()))
         ours = []
         try:
             for entry in candidates:

@@ -103,8 +103,12 @@ class PipelineOperation(Operation):
     def poll(self, call: Call, handle: Mapping[str, JSON]) -> Outcome:
         """Look at the pipeline; never starts one. As long as its system cannot be reached, it goes on waiting: the pipeline goes on, too."""
         name, provider = _provider(call)
+        request = _request(call, name, provider)
         try:
-            pipeline = provider.look(handle["id"]) if handle["id"] else provider.find(_request(call, name, provider))
+            pipeline = provider.look(handle["id"]) if handle["id"] else provider.find(request)
+        except OperationError as error:
+            return _later(_unseen(error), handle, provider)
+        try:
             if pipeline is not None:
                 return _seen(call, name, provider, pipeline)
         except OperationError as error:
@@ -113,9 +117,9 @@ class PipelineOperation(Operation):
         if looks == MOST_LOOKS and call.context.clock() - since >= provider.lag:
             return Failed(
                 TRANSIENT,
-                f"the pipeline was not started: none with the key {call.context.key} was found in {MOST_LOOKS} looks or more and {provider.lag:g} s",
+                f"the pipeline was not started: none with the key {request.key} was found in {MOST_LOOKS} looks or more and {provider.lag:g} s",
             )
-        return _searching(call, {**handle, "looks": looks, "since": since}, provider, call.context.key)
+        return _searching(call, {**handle, "looks": looks, "since": since}, provider, request.key)
 
     def cancel(self, call: Call, handle: Mapping[str, JSON]) -> Outcome:
         """Stop the pipeline; what it has done stays done."""
@@ -199,6 +203,13 @@ def _searching(call: Call, handle: Mapping[str, JSON], provider: PipelineProvide
     )
 
 
+def _unseen(error: OperationError) -> OperationError:
+    """That a pipeline which may be at work cannot be looked at is no failure of it, and no reason to start another."""
+    if error.failure != FAILED:
+        return error
+    return OperationError(f"the pipeline may be at work, and nobody can tell how it stands: {error}", UNKNOWN)
+
+
 def _later(error: OperationError, handle: Mapping[str, JSON], provider: PipelineProvider) -> Waiting:
     """Look again when the pipeline could not be looked at just now; any other error is raised again."""
     if error.failure != TRANSIENT and not isinstance(error, NoAnswer):
@@ -229,15 +240,25 @@ def _seen(call: Call, name: str, provider: PipelineProvider, pipeline: Pipeline)
         return Failed(UNKNOWN, f"nobody can tell how {what} ended{_at(pipeline)}", _result(call, name, pipeline))
     # Apart from each other: an artifact may be called as a log is.
     logs = provider.logs(pipeline, _made(call.context.folder / "logs"))
-    files = provider.artifacts(pipeline, _made(call.context.folder / "artifacts"), call.args["artifacts"])
+    files, trouble = _brought(call, provider, pipeline)
     result = _result(call, name, pipeline, files, logs)
     if pipeline.status == Status.SUCCESS:
         return Done(result, changed=True, message=f"{what} succeeded")
     if at_gate:
         return Done(result, changed=True, message=f"{what} waits{_at(pipeline)}")
     if pipeline.status == Status.CANCELED:
-        return Failed(FAILED, f"{what} was cancelled by somebody{_at(pipeline)}", result)
-    return Failed(FAILED, f"{what} failed{_at(pipeline)}{_last_lines(logs)}", result)
+        return Failed(FAILED, f"{what} was cancelled by somebody{_at(pipeline)}{trouble}", result)
+    return Failed(FAILED, f"{what} failed{_at(pipeline)}{trouble}{_last_lines(logs)}", result)
+
+
+def _brought(call: Call, provider: PipelineProvider, pipeline: Pipeline) -> tuple[Sequence[Artifact], str]:
+    """The artifacts; of a pipeline that failed, why there are none is not what has to be known first."""
+    try:
+        return provider.artifacts(pipeline, _made(call.context.folder / "artifacts"), call.args["artifacts"]), ""
+    except OperationError as error:
+        if error.failure != FAILED or pipeline.status not in (Status.FAILED, Status.CANCELED):
+            raise
+        return (), f"; {error}"
 
 
 def _made(folder: Path) -> Path:

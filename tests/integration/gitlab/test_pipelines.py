@@ -196,6 +196,39 @@ def test_a_person_is_asked_when_nobody_can_tell(call, twin):
     assert len(twin.committed("create pipeline")) == 1
 
 
+def test_a_pipeline_that_does_not_tell_its_key_is_the_one_the_answer_named(run, call, twin):
+    assert isinstance(run(path="input", project="net/silent", more={"marker": "input"}), Done)
+    twin.set(variables_read_role="owner")
+    try:
+        assert isinstance(run(path="variable", project="net/silent"), Done)
+        assert isinstance(run(path="variable", project="net/silent"), Done), "after a crash, too"
+        assert len(twin.committed("create pipeline")) == 2
+        twin.fault("cut_after", method="POST")
+        made = call(path="lost", project="net/silent")
+        with pytest.raises(OperationError, match="cannot be found out") as caught:
+            PIPELINE.poll(made, PIPELINE.start(made).handle)
+    finally:
+        twin.set(variables_read_role="developer")
+    assert caught.value.failure == "unknown"
+    assert len(twin.committed("create pipeline")) == 3
+
+
+def test_a_token_that_is_revoked_meanwhile_is_no_failure_of_the_pipeline(call):
+    made = call(mode="slow")
+    outcome = PIPELINE.start(made)
+    with pytest.raises(OperationError, match=r"nobody can tell how it stands.*wrong, revoked or expired") as caught:
+        PIPELINE.poll(call(mode="slow", more={"token": "revoked"}), outcome.handle)
+    assert caught.value.failure == "unknown"
+    PIPELINE.cancel(made, outcome.handle)
+
+
+def test_a_failure_is_not_hidden_by_what_its_artifacts_are(run, monkeypatch):
+    monkeypatch.setattr(files, "FILE_LIMIT", 10)
+    failed = run(mode="broken", artifacts=["*"])
+    assert "device says no" in failed.message
+    assert "name the files, without globs" in failed.message
+
+
 def test_a_trigger_token_starts_and_the_access_token_looks(run, twin):
     done = run(
         more={"trigger_token": TRIGGER_TOKEN}, variables={"GREETING": "hello"}, artifacts=["out/deep/source.txt"]

@@ -154,7 +154,7 @@ class PipelineApi:
 
     def variables(self, exchange: Exchange) -> Response:
         """Only what its creator gave; inputs are not among them."""
-        need(exchange, "developer")
+        need(exchange, self._settings().variables_read_role)
         given = self._pipeline(exchange).variables
         return answer(
             [{"variable_type": "env_var", "key": key, "value": value, "raw": False} for key, value in given.items()]

@@ -13,6 +13,8 @@ class Settings:
     """
 
     version: str = "18.2.0-ee"
+    variables_read_role: str = "developer"
+    """Who may read a pipeline's variables; in some versions it takes a maintainer."""
     runner_slots: int = 2
     """Jobs that run at once; 0 leaves every job pending."""
     variables_minimum_role: str = "developer"
