@@ -93,6 +93,24 @@ def test_a_file_or_command_line_that_is_wrong_starts_nothing(changerail: Changer
     assert list(state.all()) == []
 
 
+def test_a_folder_for_records_starts_at_the_project_file_wherever_the_command_is_called(
+    changerail: Changerail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    project.mkdir()
+    elsewhere.mkdir()
+    (project / "changerail.yml").write_text("connections: {local: {records: kept/records}}\n")
+    (project / "changerail.yml").chmod(0o600)
+    (project / "change.yml").write_text(
+        "steps:\n  - netops.changerail.change_record: {type: standard, short_description: x}\n"
+    )
+    monkeypatch.chdir(elsewhere)
+    said = changerail("run", str(project / "change.yml"), "--config", str(project / "changerail.yml"))
+    assert said.code == 0, said.err
+    assert list((project / "kept" / "records").glob("*.json"))
+    assert not list(elsewhere.iterdir())
+
+
 def test_a_run_id_that_is_taken_is_refused(changerail: Changerail) -> None:
     changerail("run", workflow(FAILS), "--run-id", "chg-1")
     said = changerail("run", "change.yml", "--run-id", "chg-1")
