@@ -44,6 +44,7 @@ class Kept:
 def keep(folder: RunFolder, project: Path) -> Kept:
     """Copy the project, without its version control, into the folder of a run that has not begun. Raises AuthorError, StorageError.
 
+    A state folder within the project is left out, or the copy would hold itself.
     What an earlier attempt left is made anew: it may have died in the middle of it.
     """
     original = Path(os.path.realpath(project))
@@ -51,11 +52,12 @@ def keep(folder: RunFolder, project: Path) -> Kept:
         raise AuthorError(
             f"project {project}: no such folder; expected the one that holds the workflow and its playbooks"
         )
-    _bounded(original)
+    runs = os.path.realpath(folder.state.runs)
+    _bounded(original, runs)
     copy = folder.path / PROJECT
     try:
         shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(original, copy, symlinks=True, ignore=shutil.ignore_patterns(*_LEFT_OUT))
+        shutil.copytree(original, copy, symlinks=True, ignore=lambda place, names: _left_out(place, names, runs))
         copy.chmod(0o700)
     except (OSError, shutil.Error) as error:
         raise storage_error(copy, error if isinstance(error, OSError) else OSError(str(error))) from None
@@ -85,9 +87,14 @@ def _kept_source(folder: RunFolder, kept: Kept, source: str, number: int) -> str
     return str(target)
 
 
-def _bounded(project: Path) -> None:
+def _left_out(place: str, names: Sequence[str], runs: str) -> set[str]:
+    """Which of the ``names`` in the folder ``place`` are not copied: version control, and all runs."""
+    return {name for name in names if name in _LEFT_OUT or os.path.join(os.path.realpath(place), name) == runs}
+
+
+def _bounded(project: Path, runs: str) -> None:
     size = 0
-    for files, path in enumerate(_files(project), start=1):
+    for files, path in enumerate(_files(project, runs), start=1):
         size += path.lstat().st_size
         if size > _MOST_BYTES or files > _MOST_FILES:
             raise AuthorError(
@@ -96,7 +103,8 @@ def _bounded(project: Path) -> None:
             )
 
 
-def _files(project: Path) -> Iterator[Path]:
+def _files(project: Path, runs: str) -> Iterator[Path]:
     for folder, folders, names in os.walk(project):
-        folders[:] = [name for name in folders if name not in _LEFT_OUT]
+        left_out = _left_out(folder, folders, runs)
+        folders[:] = [name for name in folders if name not in left_out]
         yield from (Path(folder, name) for name in names)
