@@ -2,8 +2,8 @@
 
 A fenced block is known by its language and content, or by a comment before it, which readers do not see:
 ``<!-- example: file change.yml -->`` (it is written to that file), ``<!-- example: foreign -->`` (a file of another program: only its
-syntax is looked at), ``<!-- example: commands -->`` (to be adapted by the reader: read, not run), ``<!-- example: steps a b -->`` (steps of a
-workflow that has the variables a and b), ``<!-- example: tasks -->`` (tasks of a play).
+syntax is looked at), ``<!-- example: job -->`` (a session without a terminal, as in a CI job), ``<!-- example: commands -->`` (to be adapted by the
+reader: read, not run), ``<!-- example: steps a b -->`` (steps of a workflow that has the variables a and b), ``<!-- example: tasks -->`` (tasks of a play).
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.terminal import PATIENCE, Terminal
+
 _EXIT = re.compile(r"\s+# exit code (?P<code>\d+)$")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-PATIENCE = 100.0
-"""Seconds one command may take."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,16 @@ def _exchange(command: str, output: list[str]) -> Exchange:
     return Exchange(_EXIT.sub("", command), int(code["code"]) if code else 0, tuple(output))
 
 
-def perform(exchange: Exchange, folder: Path, environment: Mapping[str, str]) -> str:
-    """Run one command in ``folder``; gives "" when it came out as shown, else what is different."""
+def on_a_terminal(command: str, folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
+    """The exit code and what the screen shows at the end."""
+    with Terminal(command, folder, {"TERM": "xterm-256color", "LINES": "50", **environment}) as terminal:
+        return terminal.at_the_end()
+
+
+def in_a_job(command: str, folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
+    """The exit code and everything that was printed, where there is no terminal."""
     ended = subprocess.run(
-        ["bash", "-c", exchange.command],
+        ["bash", "-c", command],
         cwd=folder,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
@@ -61,9 +67,14 @@ def perform(exchange: Exchange, folder: Path, environment: Mapping[str, str]) ->
         timeout=PATIENCE,
         check=False,
     )
-    said = _ANSI.sub("", ended.stdout)
-    if ended.returncode != exchange.code:
-        return f"$ {exchange.command}\nexit code {ended.returncode}, shown is {exchange.code}; it printed:\n{said}"
+    return ended.returncode, ended.stdout
+
+
+def difference(exchange: Exchange, code: int, printed: str) -> str:
+    """What is different from what is shown, "" when nothing is."""
+    said = _ANSI.sub("", printed)
+    if code != exchange.code:
+        return f"$ {exchange.command}\nexit code {code}, shown is {exchange.code}; it printed:\n{said}"
     if exchange.output and not same(exchange.output, said.splitlines()):
         return f"$ {exchange.command}\nit printed:\n{said}"
     return ""

@@ -66,7 +66,7 @@ def toctrees(index: str) -> Iterator[str]:
         elif found := _ENTRY.match(line):
             chapters.setdefault(heading, []).append(found["page"].removesuffix(".md"))
     generated = [f"reference/{name.removesuffix('.md')}" for name in reference.pages()]
-    chapters["Reference"] = [*generated, "reference/collection/index", *chapters["Reference"]]
+    chapters["Reference"] = [*generated, "Every option <reference/collection/index>", *chapters["Reference"]]
     for caption, pages in chapters.items():
         entries = "\n".join(pages)
         yield f"\n```{{toctree}}\n:caption: {caption}\n:maxdepth: 1\n:hidden:\n\n{entries}\n```\n"

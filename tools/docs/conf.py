@@ -26,6 +26,9 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_antsibull_ext"]
 myst_heading_anchors = 4
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {"Event": "Event", "Home": "Home"}
+add_module_names = False
+python_maximum_signature_line_length = 80
 html_theme = "furo"
 html_title = f"changerail {version}"
 html_show_sourcelink = False
@@ -58,6 +61,12 @@ def in_ansibles_documentation(app: Any, env: Any, node: Any, content: Any) -> An
     return reference
 
 
+def without_contents(app: Any, name: str, source: list[str]) -> None:
+    """A page's contents stand beside it already; antsibull-docs writes them into the page as well."""
+    source[0] = re.sub(r"^\.\. contents::\n(   :.*\n)+", "", source[0], flags=re.MULTILINE)
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("missing-reference", in_ansibles_documentation)
+    app.connect("source-read", without_contents)

@@ -9,14 +9,10 @@ from __future__ import annotations
 
 import io
 import os
-import pty
 import re
-import select
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -25,6 +21,7 @@ from rich.console import Console
 from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 from support.pages import ROOT, blocks
+from support.terminal import Terminal
 
 MISTAKES = {
     "deadline": "deadlin",
@@ -33,10 +30,6 @@ MISTAKES = {
 }
 NARROW, WIDE = 64, 100
 """Columns; the narrow one stands beside something."""
-PATIENCE = 120.0
-"""Seconds one command may take."""
-_REPAINTED = re.compile(r"\r\x1b\[2K(?:\x1b\[1A\x1b\[2K)*")
-_NO_TEXT = re.compile(r"\x1b\[\?\d+[hl]|\r")
 _WEB_FONT = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)
 
 
@@ -65,59 +58,10 @@ class Desk:
     def shown(self, command: str, columns: int) -> str:
         """What the command leaves on the screen."""
         with self.terminal(command, columns) as terminal:
-            return self.anonymous(terminal.at_the_end())
+            return self.anonymous(terminal.at_the_end()[1])
 
     def anonymous(self, screen: str) -> str:
         return screen.replace(str(self.home), "/home/ben")
-
-
-class Terminal:
-    """One command in a pseudo-terminal."""
-
-    def __init__(self, command: str, folder: Path, environment: dict[str, str]) -> None:
-        self._end = time.monotonic() + PATIENCE
-        self._read, writes = pty.openpty()
-        self._process = subprocess.Popen(
-            ["bash", "-c", f"exec {command}"], cwd=folder, env=environment, stdin=writes, stdout=writes, stderr=writes
-        )
-        os.close(writes)
-        self._text = ""
-
-    def __enter__(self) -> Terminal:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._process.poll() is None:
-            self._process.terminate()
-        self._process.wait(timeout=PATIENCE)
-        os.close(self._read)
-
-    def when(self, seen: Callable[[str], bool]) -> str:
-        """The screen as soon as it is as wanted."""
-        while self._more():
-            if seen(self._screen()):
-                return self._screen()
-        raise RuntimeError(f"the command ended before it showed what was wanted; it shows\n{self._screen()}")
-
-    def at_the_end(self) -> str:
-        while self._more():
-            pass
-        return self._screen()
-
-    def _more(self) -> bool:
-        """Read what comes; False when the command has ended."""
-        if not select.select([self._read], [], [], max(0.0, self._end - time.monotonic()))[0]:
-            raise TimeoutError(f"nothing came for too long; the screen shows\n{self._screen()}")
-        try:
-            read = os.read(self._read, 65536)
-        except OSError:
-            # So says Linux when nobody has the other side open any more.
-            return False
-        self._text += read.decode("utf-8", "replace")
-        return bool(read)
-
-    def _screen(self) -> str:
-        return _NO_TEXT.sub("", _REPAINTED.split(self._text)[-1])
 
 
 def draw(picture: Path, command: str, screen: str, columns: int) -> None:
@@ -173,7 +117,7 @@ def a_run(desk: Desk, pictures: Path) -> None:
         draw(pictures / "waiting.svg", command, desk.anonymous(waiting), NARROW)
         draw(pictures / "status.svg", status, desk.shown(status, WIDE), WIDE)
         desk.shown("changerail answer banner approve --as anna --key ~/anna -m 'as agreed with legal'", WIDE)
-        draw(pictures / "run.svg", command, desk.anonymous(terminal.at_the_end()), NARROW)
+        draw(pictures / "run.svg", command, desk.anonymous(terminal.at_the_end()[1]), NARROW)
     graph = desk.shown("changerail graph banner --format svg", WIDE)
     (pictures / "graph.svg").write_text(graph, encoding="utf-8")
 

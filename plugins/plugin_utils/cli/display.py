@@ -141,7 +141,11 @@ class Tree(Display):
         return Group(*picture(seen, Canvas(width, height, now, str(self._spinner.render(now)))), *note)
 
 
+def live() -> bool:
+    """Whether standard output can be painted anew. Colours in a log (``FORCE_COLOR``) make no terminal of it."""
+    return sys.stdout.isatty() and not out().is_dumb_terminal
+
+
 def display(workflow: Workflow, past: Iterable[Event]) -> Display:
-    """The display that fits standard output. Colours in a log (``FORCE_COLOR``) make no terminal of it."""
-    able = sys.stdout.isatty() and not out().is_dumb_terminal
-    return Tree(workflow, past) if able else Lines(workflow, past)
+    """The display that fits standard output."""
+    return Tree(workflow, past) if live() else Lines(workflow, past)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.display import live
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.layout import Canvas, wrapped
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import (
     STYLES,
@@ -38,7 +39,8 @@ def say_ending(folder: RunFolder, run: RunStatus, status: str, message: str) -> 
     lines = [styled("")]
     if status in ("failed", "cancelled"):
         lines += _failures(run, canvas.width)
-    if status == "waiting":
+    if status == "waiting" and not live():
+        # On a terminal the tree has just told it.
         lines += waited_for(run.summary, canvas, _MOST)
     because = f": {line(message)}" if message and status != "failed" else ""
     lines.append(styled(f"run {folder.run} ", (status, STYLES.get(status, "bold")), because))

@@ -17,7 +17,7 @@ import click
 import pytest
 import yaml
 from support.pages import ROOT, Block, blocks, pages, spoken_commands
-from support.transcript import exchanges, perform
+from support.transcript import difference, exchanges, in_a_job, on_a_terminal
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.main import group
 from ansible_collections.netops.changerail.plugins.plugin_utils.people import project_file
@@ -51,7 +51,9 @@ class Reader:
             list(yaml.compose_all(block.text))
             return ""
         if block.language == "console":
-            return next((wrong for shown in exchanges(block.text) if (wrong := self._performed(shown))), "")
+            typed = in_a_job if block.kind == "job" else on_a_terminal
+            done = ((shown, typed(shown.command, self.folder, self.environment)) for shown in exchanges(block.text))
+            return next((wrong for shown, ended in done if (wrong := difference(shown, *ended))), "")
         if block.kind == "commands" or block.language in SHELLS:
             return next((wrong for line in block.text.splitlines() if (wrong := misspelt(line))), "")
         if block.kind == "tasks":
@@ -70,9 +72,6 @@ class Reader:
         if block.language in ("text", "mermaid", "{toctree}"):
             return ""
         return f"what is a block of {block.language!r}? See tests/support/pages.py"
-
-    def _performed(self, shown: Any) -> str:
-        return perform(shown, self.folder, self.environment)
 
     def _yaml(self, text: str) -> str:
         """Known by what is in it: a project file, a workflow, a playbook, or the steps or tasks of one."""
@@ -205,7 +204,7 @@ def environment_of(home: Path) -> dict[str, str]:
         "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
-        "COLUMNS": "120",
+        "COLUMNS": "100",
         "ANSIBLE_HOME": str(home / ".ansible"),
         "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
     }

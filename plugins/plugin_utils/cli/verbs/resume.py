@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.display import display
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.display import display, live
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.driving import EXIT_CODES, drive_and_show
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import (
     needed_run_argument,
@@ -43,5 +43,7 @@ def resume(run: str, until_waiting: bool) -> int:
             styled(f"run {seen.run} is over: {seen.state}", f": {seen.message}" if seen.message else ""), soft_wrap=True
         )
         return EXIT_CODES[seen.state]
-    out().print(styled("run ", (past.folder.run, "bold")))
+    if not live():
+        # The tree says it itself, and stays.
+        out().print(styled("run ", (past.folder.run, "bold")))
     return drive_and_show(past.folder, of_run(past), display(past.workflow, past.events), until_waiting)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.display import display
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.display import display, live
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.driving import EXIT_CODES, drive_and_show
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import (
     config_option,
@@ -111,7 +111,9 @@ def run(
         requester=person,
         run_id=run_id,
     )
-    out().print(styled("run ", (folder.run, "bold")))
+    if not live():
+        # The tree says it itself, and stays.
+        out().print(styled("run ", (folder.run, "bold")))
     begun = history(folder)
     shown = display(begun.workflow, ())
     for event in begun.events:
