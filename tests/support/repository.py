@@ -10,7 +10,7 @@ spec:
   inputs:
     prefix: {default: 203.0.113.0/24}
     attempt: {default: none}
-    mode: {default: plain, options: [plain, broken, slow, gated, guarded, bridged, loose, flaky, elsewhere]}
+    mode: {default: plain, options: [plain, broken, slow, gated, guarded, bridged, loose, flaky, elsewhere, lasting]}
     lasting: {default: "0.5"}
     changerail_key: {default: ""}
 ---
@@ -28,6 +28,7 @@ validate:
     - mkdir -p out/deep && echo "$CI_PIPELINE_SOURCE $GREETING" > out/deep/source.txt
     - if [ "$MODE" = broken ]; then echo "device says no" >&2; exit 3; fi
     - if [ "$MODE" = slow ]; then sleep 60; fi
+    - if [ "$MODE" = lasting ]; then sleep $[[ inputs.lasting ]]; fi
     - if [ "$MODE" = loose ]; then exit 3; fi
     - if [ "$MODE" = flaky ]; then exit ${FLAKY:-0}; fi
   artifacts: {paths: [edge.diff, out/], when: always}

@@ -116,7 +116,8 @@ def test_a_wrong_password_is_said_and_not_shown(play, servicenow):
 
 def test_a_pipeline_is_started_once_for_its_key(play, gitlab_defaults, gitlab):
     before = len(gitlab.committed("create pipeline"))
-    task = {PIPELINE: {**EDGE, "key": "net-4", "artifacts": ["edge.diff"]}}
+    lasting = {"mode": "lasting", "lasting": "2"}
+    task = {PIPELINE: {**EDGE, "key": "net-4", "artifacts": ["edge.diff"], "inputs": lasting}}
     played = play(task, task, {PIPELINE_INFO: {"pipeline": "{{ r0 }}"}}, defaults=gitlab_defaults)
     first, second, seen = played.results
     assert first["status"] == seen["status"] == "success"
