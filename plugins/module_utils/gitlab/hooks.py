@@ -4,7 +4,7 @@
 """Webhooks that GitLab sends: checked, told from those seen before, and read as the hint they are. For whatever listens.
 
 A hook says that something may have changed. What is true is asked of the API: hooks come late, twice, in any order or not at all.
-Whoever listens gives headers and body to ``receive``, answers 2xx whatever the hint is, and looks at the steps that ``concerned`` names.
+Whoever listens gives headers and body to ``receive``, answers 2xx whatever the hint is, and looks at the steps it is for.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ import hmac
 import json
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.gitlab.api import KEY_VARIABLE
-from ansible_collections.netops.changerail.plugins.module_utils.operation import JSON
 
 WINDOW = 300.0
 """Seconds a signed hook may be old, or ahead of our clock."""
@@ -52,15 +51,15 @@ class HookSecrets:
 
 @dataclass(frozen=True)
 class Hint:
-    """Something may have changed with a pipeline, or with a job of it.
+    """Something may have changed: with a pipeline, with a job of it, or (``pipeline`` is "") with something else.
 
-    ``pipeline`` is named as the handle of a waiting pipeline step names it; for one that another pipeline started it is that other one.
+    ``pipeline`` is named as waiting pipeline steps name theirs; for one that another pipeline started it is that other one.
     ``run`` and ``step`` are what the pipeline's key says, "" when the hook does not show it. ``key`` tells one hook from others.
     """
 
     key: str
     event: str
-    pipeline: str
+    pipeline: str = ""
     run: str = ""
     step: str = ""
 
@@ -87,7 +86,7 @@ class Seen:
 
 
 def receive(headers: Mapping[str, str], body: bytes, secrets: HookSecrets, seen: Seen, now: float) -> Hint | None:
-    """The hint of a hook, None for one that came before or is about something else. ``now`` is seconds since the epoch.
+    """The hint of a hook, None for one that came before. ``now`` is seconds since the epoch.
 
     Raises HookRefused when it does not prove where it comes from, is too old, or cannot be read.
     """
@@ -97,19 +96,9 @@ def receive(headers: Mapping[str, str], body: bytes, secrets: HookSecrets, seen:
     else:
         _check_token(given, secrets.token)
     event = given.get("x-gitlab-event", "")
-    if event not in _KINDS:
-        return None
-    hint = _hint(_key_of(given, body, bool(secrets.signing)), event, body)
-    return hint if seen.add(hint.key) else None
-
-
-def concerned(hint: Hint, waiting: Iterable[tuple[str, str, Mapping[str, JSON]]]) -> list[tuple[str, str]]:
-    """The run and step of those among ``waiting`` (run, step path, handle) that a hint is for: by the pipeline's key, else by its identity."""
-    return [
-        (run, step)
-        for run, step, handle in waiting
-        if (run, step) == (hint.run, hint.step) or handle.get("id") == hint.pipeline
-    ]
+    key = _key_of(given, body, bool(secrets.signing))
+    hint = _hint(key, event, body) if event in _KINDS else Hint(key, event)
+    return hint if seen.add(key) else None
 
 
 def _key_of(headers: Mapping[str, str], body: bytes, signed: bool) -> str:

@@ -80,13 +80,14 @@ class Receiver:
             yield run, path
 
     def _concerned(self, hint: gitlab.Hint) -> Iterator[Step]:
-        """By the pipeline's key where the hook shows it, else by what waiting steps say that they wait for."""
+        """By the pipeline's key where the hook shows it, and by what waiting steps, then of that run alone, say that they wait for: a step may go on
+        with a pipeline that another one started.
+        """
         if hint.run:
             yield hint.run, hint.step
-            return
-        for row in self._rows():
-            for wait in row.waits:
-                if wait.kind == WAIT and hint.pipeline and hint.pipeline in wait.title.split():
+        for row in self._rows() if hint.pipeline else ():
+            for wait in row.waits if hint.run in ("", row.run) else ():
+                if wait.kind == WAIT and wait.path != hint.step and hint.pipeline in wait.title.split():
                     yield row.run, wait.path
 
     def _started(self, document: Any) -> StartWish | None:

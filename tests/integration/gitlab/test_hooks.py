@@ -15,11 +15,13 @@ from ansible_collections.netops.changerail.plugins.module_utils.gitlab.hooks imp
     HookRefused,
     HookSecrets,
     Seen,
-    concerned,
     receive,
 )
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Done, Waiting
 from ansible_collections.netops.changerail.plugins.module_utils.operations.pipeline import OPERATION as PIPELINE
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import HookSource, HookStart
+from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import WAIT, Row, RowWait
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.hooks import Receiver
 from ansible_collections.netops.changerail.tests.twins.gitlab.access import TOKEN
 
 SIGNING = f"whsec_{base64.b64encode(b'signing secret of the tests').decode()}"
@@ -41,6 +43,21 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+def receiver(*waiting, secret="shared", start=None):
+    """The server's receiver, where these steps wait: run, step path and what they say that they wait for."""
+    rows = [
+        Row(run, run, "waiting", "ann", 0.0, 0.0, waits=(RowWait(path, WAIT, title, 0.0),))
+        for run, path, title in waiting
+    ]
+    return Receiver(HookSource("gitlab", (secret,), start=start), [secret], lambda: rows)
+
+
+def steps(receiving, headers, body):
+    """Which steps a hook wakes."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    return list(receiving.receive(lower, body, time.time()).steps)
+
+
 @pytest.fixture
 def listener(twin):
     """Takes the hooks of the project's pipelines and jobs."""
@@ -59,12 +76,12 @@ def listener(twin):
 
 @pytest.fixture(params=["variable", "input"])
 def sent(call, listener, request):
-    """The hooks of a pipeline step and of the child pipeline: the step as a listener knows it, and each hook's headers and body."""
+    """The hooks of a pipeline step and of the child pipeline: the step as a server knows it, and each hook's headers and body."""
     made = call(mode="bridged", more={"marker": request.param})
     done = finished(PIPELINE, made, PIPELINE.start(made))
     number = done.result["id"].rpartition("/")[2]
     eventually(lambda: any(is_the_end(json.loads(body), int(number)) for _headers, body in listener.got))
-    return (made.context.run, made.context.path, {"id": done.result["id"]}), listener.got
+    return (made.context.run, made.context.path, f"pipeline net/edge {done.result['id']} is running"), listener.got
 
 
 def is_the_end(document, pipeline):
@@ -72,35 +89,40 @@ def is_the_end(document, pipeline):
     return (about.get("id"), about.get("status")) == (pipeline, "success")
 
 
-def test_hooks_hint_at_the_step_that_waits_each_once(sent):
+def test_hooks_wake_the_step_that_waits_each_once(sent):
     step, hooks = sent
-    other = ("another", "step", {"id": "1/1"})
-    for secrets in (HookSecrets(token="shared"), HookSecrets(signing=[SIGNING])):
-        seen = Seen()
-        hints = [receive(headers, body, secrets, seen, time.time()) for headers, body in hooks]
-        assert [concerned(hint, [other, step]) for hint in hints] == [[step[:2]]] * len(hooks)
-        assert not any(receive(headers, body, secrets, seen, time.time()) for headers, body in hooks)
+    other = ("another", "step", "pipeline net/edge 1/1 is running")
+    for secret in ("shared", SIGNING):
+        receiving = receiver(other, step, secret=secret)
+        assert [steps(receiving, headers, body) for headers, body in hooks] == [[step[:2]]] * len(hooks)
+        assert not any(steps(receiving, headers, body) for headers, body in hooks)
 
 
 def test_a_step_that_still_searches_is_found_by_the_key(sent):
-    (run, path, _handle), hooks = sent
-    hints = [receive(headers, body, HookSecrets(token="shared"), Seen(), 0.0) for headers, body in hooks]
-    assert any(concerned(hint, [(run, path, {"id": ""})]) == [(run, path)] for hint in hints)
-    assert not any(concerned(hint, [(run, f"{path}0", {"id": ""})]) for hint in hints)
+    (run, path, _title), hooks = sent
+    receiving = receiver((run, path, "searching for the pipeline"), (run, f"{path}0", "searching for the pipeline"))
+    woken = [step for headers, body in hooks for step in steps(receiving, headers, body)]
+    assert set(woken) == {(run, path)}
+
+
+def test_a_step_that_goes_on_with_another_s_pipeline_is_woken_too(sent):
+    (run, _path, title), hooks = sent
+    receiving = receiver((run, "deploy", title))
+    for headers, body in hooks:
+        assert (run, "deploy") in steps(receiving, headers, body)
 
 
 @pytest.mark.parametrize("how", ["in order", "twice", "backwards", "lost"])
 def test_a_step_ends_right_whatever_becomes_of_its_hooks(call, twin, listener, how):
     twin.set(hook_delivery=how)
-    seen, woken = Seen(), 0
+    woken = 0
     made = call(mode="gated", play=["deploy"])
     outcome = PIPELINE.start(made)
-    handle = outcome.handle if isinstance(outcome, Waiting) else {"id": outcome.result["id"]}
+    pipeline = outcome.handle["id"] if isinstance(outcome, Waiting) else outcome.result["id"]
+    receiving = receiver((made.context.run, made.context.path, f"pipeline net/edge {pipeline} is running"))
     end, look_at = time.monotonic() + 20, 0.0
     while (isinstance(outcome, Waiting) or not (woken or how == "lost")) and time.monotonic() < end:
-        hints = [receive(*listener.got.pop(0), HookSecrets(token="shared"), seen, 0.0) for _hook in list(listener.got)]
-        step = (made.context.run, made.context.path, handle)
-        due = any(hint and concerned(hint, [step]) for hint in hints)
+        due = [step for _hook in list(listener.got) for step in steps(receiving, *listener.got.pop(0))] != []
         woken += due
         if isinstance(outcome, Waiting) and (due or time.monotonic() > look_at):
             outcome, look_at = PIPELINE.poll(made, outcome.handle), time.monotonic() + 0.5
@@ -146,8 +168,19 @@ def test_before_there_were_keys_the_event_and_its_body_tell_hooks_apart(sent):
     assert not receive(old, body, secrets, seen, 0.0)
 
 
-def test_other_events_are_nothing_to_us_and_damage_is_refused():
+def test_another_event_wakes_nothing_and_may_start_a_change_once():
+    start = HookStart("edge", "object_attributes.iid", "object_attributes.action == 'merge'")
+    step = ("run", "step", "pipeline net/edge 1/1 is running")
+    receiving = receiver(step, start=start)
+    headers = {"x-gitlab-token": "shared", "x-gitlab-event": "Merge Request Hook", "idempotency-key": "one"}
+    body = json.dumps({"object_kind": "merge_request", "object_attributes": {"iid": 7, "action": "merge"}}).encode()
+    first, second = (receiving.receive(headers, body, 0.0) for _time in range(2))
+    assert not first.steps
+    assert (first.start.workflow, first.start.run_id) == ("edge", "7")
+    assert second.start is None
+
+
+def test_damage_is_refused():
     secrets = HookSecrets(token="shared")
-    assert receive({"X-Gitlab-Token": "shared", "X-Gitlab-Event": "Push Hook"}, b"{}", secrets, Seen(), 0.0) is None
     with pytest.raises(HookRefused, match="not what GitLab sends"):
         receive({"X-Gitlab-Token": "shared", "X-Gitlab-Event": "Pipeline Hook"}, b"[1]", secrets, Seen(), 0.0)
