@@ -37,6 +37,8 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting im
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Conflict, Refused
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.workflows import Startable
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Workflow
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load
 
 _LOG = logging.getLogger("changerail.serve")
 INTERVENTION = "intervention"
@@ -139,11 +141,14 @@ class Actions:
         names = self._startable.names()
         return [name for name in names if may(by.caller, access.START, Concerned(name)) is None]
 
+    def workflow(self, by: LoggedIn, name: str) -> Workflow:
+        """A workflow that ``by`` may start, for its form. Raises Refused, NotFound, CheckError."""
+        self._check_start(by, name)
+        return load(self._startable.file(name))
+
     def start(self, by: LoggedIn, wish: StartWish) -> RunFolder:
-        """Start a run, requested by ``by``. Raises Refused, and AuthorError for an unknown workflow, wrong variables or an id that is taken."""
-        if (refused := may(by.caller, access.START, Concerned(wish.workflow))) is not None:
-            _LOG.warning("refused: %s", refused.reason, extra={"person": by.who.person})
-            raise Refused(refused.reason)
+        """Start a run, requested by ``by``. Raises Refused, NotFound, and AuthorError for wrong variables or an id that is taken."""
+        self._check_start(by, wish.workflow)
         return self._begin(wish, by.who)
 
     def start_for_hook(self, source: str, wish: StartWish) -> RunFolder:
@@ -163,6 +168,13 @@ class Actions:
         )
         self._server.scheduler.take_up(folder.run)
         return folder
+
+    @staticmethod
+    def _check_start(by: LoggedIn, workflow: str) -> None:
+        refused = may(by.caller, access.START, Concerned(workflow))
+        if refused is not None:
+            _LOG.warning("refused: %s", refused.reason, extra={"person": by.who.person})
+            raise Refused(refused.reason)
 
     def _send(self, by: LoggedIn, past: History, item: Mapping[str, Any], became: Any) -> Sent:
         groups = by.user.groups(workflow_name(past.started.main))

@@ -40,6 +40,7 @@ class Visit:
     by: LoggedIn
     session: Session
     run: str
+    workflow: str
     query: Mapping[str, str]
     form: Mapping[str, str]
     render: Callable[..., Response]
@@ -124,9 +125,9 @@ class Door:
             def render(template: str, status: int = 200, /, **values: Any) -> Response:
                 return self._html(template, status, by, token=session.token, **values)
 
-            run = request.path_params.get("run", "")
+            run, workflow = request.path_params.get("run", ""), request.path_params.get("workflow", "")
             return handler(
-                Visit(self._server, self._actions, by, session, run, dict(request.query_params), form, render)
+                Visit(self._server, self._actions, by, session, run, workflow, dict(request.query_params), form, render)
             )
         except ChangerailError as error:
             status = answers.status_of(error)

@@ -21,11 +21,12 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history imp
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import StepDetail, details
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.diffs import DeviceDiff, devices, side_by_side
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.evidence import collect
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.form import fields, filled
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import INTERRUPTED, OVER, RUNNING, WAITING
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.timeline import timeline
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, open_questions
 from ansible_collections.netops.changerail.plugins.plugin_utils.web import links
-from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import Actions
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import Actions, StartWish
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import NotFound
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.door import SIGN_IN, Door, Visit
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.lists import Wanted, page
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 _STATES = (WAITING, RUNNING, INTERRUPTED, *OVER)
+_VARIABLE = "variable."
+"""How names of variables begin in a form, which has fields of its own."""
 _MOST_LINES = 5000
 """Lines of a question's diffs that are shown; the rest is downloaded."""
 _MOST_ENTRIES = 500
@@ -78,6 +81,9 @@ def routes(server: Server, actions: Actions) -> list[BaseRoute]:
         Route(f"{run}/answers", door.page(_answer), methods=["POST"]),
         Route(f"{run}/cancel", door.page(_cancel), methods=["POST"]),
         Route(f"{run}/resume", door.page(_resume), methods=["POST"]),
+        Route("/start", door.page(_startable)),
+        Route("/start/{workflow}", door.page(_form)),
+        Route("/start/{workflow}", door.page(_start), methods=["POST"]),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
 
@@ -220,6 +226,43 @@ def _cancel(visit: Visit) -> Response:
 def _resume(visit: Visit) -> Response:
     visit.actions.resume(visit.by, visit.run)
     return _to_run(visit)
+
+
+def _startable(visit: Visit) -> Response:
+    return visit.render("startable.html", names=visit.actions.startable(visit.by))
+
+
+def _form(visit: Visit) -> Response:
+    return _ask_variables(visit, 200, {}, {})
+
+
+def _start(visit: Visit) -> Response:
+    from starlette.responses import RedirectResponse
+
+    form = {name.removeprefix(_VARIABLE): text for name, text in visit.form.items() if name.startswith(_VARIABLE)}
+    variables, wrong = filled(visit.actions.workflow(visit.by, visit.workflow), form)
+    if wrong:
+        return _ask_variables(visit, 422, form, wrong)
+    limit, check = visit.form.get("limit", "").strip() or None, visit.form.get("check") == "true"
+    folder = visit.actions.start(visit.by, StartWish(visit.workflow, variables, limit, check))
+    return RedirectResponse(links.of_run(folder.run), 303)
+
+
+def _ask_variables(visit: Visit, status: int, given: Mapping[str, str], wrong: Mapping[str, str]) -> Response:
+    """The form of a workflow; with what was filled in, and what is wrong with it."""
+    flow = visit.actions.workflow(visit.by, visit.workflow)
+    return visit.render(
+        "start.html",
+        status,
+        workflow=visit.workflow,
+        flow=flow,
+        fields=fields(flow),
+        given=given,
+        wrong=wrong,
+        variable=_VARIABLE,
+        limit=visit.form.get("limit", ""),
+        check=visit.form.get("check") == "true",
+    )
 
 
 def _to_run(visit: Visit) -> Response:

@@ -17,7 +17,7 @@ from support.calls import eventually
 from support.serving import PATIENCE
 from support.team import PASSWORD, Team, team
 
-from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import ActionRefused, Answered
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import ActionRefused, Answered, RunStarted
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import ROLES, Grant
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import wake_server
 
@@ -273,3 +273,22 @@ def test_only_those_who_may_are_offered_a_form(people: Team, browsers: Mapping[s
     assert "the world says failed" in browsers["viewer"].get(page)[1]
     waiting = {role: f"/runs/{run}/question" in browsers[role].get("/waiting")[1] for role in ROLES}
     assert waiting == offered
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_run_from_a_form(people: Team, browsers: Mapping[str, Browser], role: str) -> None:
+    browser = browsers[role]
+    status, text = browser.get("/start/asks")
+    form = {"variable.world": str(people.bench.world), "variable.prefix": "198.51.100.0/24", "check": "true"}
+    began = browser.post("/start/asks", form)[0]
+    if role not in ("requester", "admin"):
+        assert (status, began) == (403, 403) and "/start/asks" not in browser.get("/start")[1]
+        return
+    assert status == 200 and 'name="variable.prefix" value="203.0.113.0/24"' in text
+    assert began == 303
+    run = browser.headers["location"].rpartition("/")[2]
+    (event,) = people.bench.events(people.bench.state.open(run), RunStarted)
+    assert event.variables == {"world": str(people.bench.world), "prefix": "198.51.100.0/24"}
+    assert event.requester["name"] == role and event.options == {"check": True}
+    assert browser.get(f"/runs/{run}")[0] == 200
+    assert browser.get("/start/nothing")[0] == 404 and browser.post("/start/..%2fasks", form)[0] == 404
