@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
     CancelRequested,
     Event,
 )
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file import holder, read
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.people import access, answering, inbox
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import Concerned, may
@@ -30,7 +33,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts 
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import Who, login
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.driving import begin
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History, history
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import Sent, send
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import Sent
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import Row, RowWait
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import summary
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, open_questions
@@ -42,6 +45,8 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader 
 
 _LOG = logging.getLogger("changerail.serve")
 INTERVENTION = "intervention"
+_PATIENCE = 5.0
+"""Seconds to wait for what becomes of an answer or a cancel."""
 
 
 @dataclass(frozen=True)
@@ -176,9 +181,29 @@ class Actions:
             _LOG.warning("refused: %s", refused.reason, extra={"person": by.who.person})
             raise Refused(refused.reason)
 
-    def _send(self, by: LoggedIn, past: History, item: Mapping[str, Any], became: Any) -> Sent:
-        groups = by.user.groups(workflow_name(past.started.main))
-        return send(past, answering.logged_in(item, groups), became)
+    def _send(self, by: LoggedIn, past: History, item: Mapping[str, Any], became: Callable[[Event], bool]) -> Sent:
+        """Put ``item`` into the run's inbox, have the run looked at, and wait a moment for the event that ``became`` recognises."""
+        folder = past.folder
+        found: list[Event] = []
+        there = threading.Event()
+
+        def heard(run: str, record: Record) -> None:
+            if run == folder.run and became(record.event):
+                found.append(record.event)
+                there.set()
+
+        leave = self._server.observers.listen(heard)
+        try:
+            inbox.put(folder, answering.logged_in(item, by.user.groups(workflow_name(past.started.main))))
+            self._server.scheduler.wake(folder.run)
+            there.wait(_PATIENCE)
+        finally:
+            leave()
+        if not found:
+            # Another process may drive the run.
+            new = (record.event for record in read(folder.journal) if record.seq > len(past.records))
+            found.extend(filter(became, new))
+        return Sent(found[0] if found else None, holder(folder) or "")
 
     def _check(
         self, by: LoggedIn, past: History, action: str, path: str = "", asked: OpenQuestion | None = None

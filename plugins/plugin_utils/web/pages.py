@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -30,6 +31,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions impo
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import NotFound
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.door import SIGN_IN, Door, Visit
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.lists import Wanted, page
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.live import Live
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.rendering import STATIC
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
 
@@ -65,6 +67,7 @@ def routes(server: Server, actions: Actions) -> list[BaseRoute]:
     from starlette.staticfiles import StaticFiles
 
     door = Door(server, actions)
+    live = Live(server.observers)
     run = "/runs/{run}"
     return [
         Route("/", lambda request: RedirectResponse("/waiting", 303)),
@@ -81,6 +84,8 @@ def routes(server: Server, actions: Actions) -> list[BaseRoute]:
         Route(f"{run}/answers", door.page(_answer), methods=["POST"]),
         Route(f"{run}/cancel", door.page(_cancel), methods=["POST"]),
         Route(f"{run}/resume", door.page(_resume), methods=["POST"]),
+        Route("/live", door.page(partial(_live, live))),
+        Route(f"{run}/live", door.page(partial(_live, live))),
         Route("/start", door.page(_startable)),
         Route("/start/{workflow}", door.page(_form)),
         Route("/start/{workflow}", door.page(_start), methods=["POST"]),
@@ -262,6 +267,19 @@ def _ask_variables(visit: Visit, status: int, given: Mapping[str, str], wrong: M
         variable=_VARIABLE,
         limit=visit.form.get("limit", ""),
         check=visit.form.get("check") == "true",
+    )
+
+
+def _live(live: Live, visit: Visit) -> Response:
+    from starlette.responses import Response as Plain
+    from starlette.responses import StreamingResponse
+
+    if visit.run:
+        visit.actions.past(visit.by, visit.run)
+    if not live.enter():
+        return Plain(status_code=503, headers={"Retry-After": "30"})
+    return StreamingResponse(
+        live.stream(visit.run), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
     )
 
 

