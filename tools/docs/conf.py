@@ -66,7 +66,17 @@ def without_contents(app: Any, name: str, source: list[str]) -> None:
     source[0] = re.sub(r"^\.\. contents::\n(   :.*\n)+", "", source[0], flags=re.MULTILINE)
 
 
+def without_factories(
+    app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str
+) -> Any:
+    """Sphinx cannot read the default that a dataclass makes anew for each value."""
+    if signature is None or "<factory>" not in signature:
+        return None
+    return re.sub(r"~(\w+\.)+", "", signature).replace("<factory>", "..."), returns
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("missing-reference", in_ansibles_documentation)
     app.connect("source-read", without_contents)
+    app.connect("autodoc-process-signature", without_factories)

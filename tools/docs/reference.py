@@ -69,6 +69,11 @@ def plugins() -> Iterator[str]:
         if folder == "modules":
             rows += [(code(f"netops.changerail.{name}"), said) for name, said in steps_only(described)]
         yield from table(("Name", "What it does"), sorted(rows))
+    yield "## Event sources\n"
+    yield "For rulebooks of Event-Driven Ansible; [the page](../how-to/event-driven.md) shows it at work.\n"
+    sources = sorted((ROOT / "extensions" / "eda" / "plugins" / "event_source").glob("[!_]*.py"))
+    rows = [(code(f"netops.changerail.{path.stem}"), documentation(path)["short_description"]) for path in sources]
+    yield from table(("Name", "What it does"), rows)
     yield "## Roles\n"
     yield from table(("Name", "What it does"), roles())
     yield "## Playbooks\n"
