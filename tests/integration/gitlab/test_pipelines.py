@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from support.calls import eventually, finished
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import OperationError
 from ansible_collections.netops.changerail.plugins.module_utils.gitlab import files
+from ansible_collections.netops.changerail.plugins.module_utils.gitlab.pipelines import INTENT
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Done, Failed, Waiting
 from ansible_collections.netops.changerail.plugins.module_utils.operations.pipeline import OPERATION as PIPELINE
 from ansible_collections.netops.changerail.tests.twins.gitlab.access import TOKEN, TRIGGER_TOKEN
@@ -74,13 +76,15 @@ def test_a_log_that_was_erased_fails_nothing_and_is_said(run, twin, project, sta
     assert log == "" if status == 204 else "no log of job deploy: it was erased" in log
 
 
-def test_artifacts_from_another_host_come_without_the_token(run, twin):
+@pytest.mark.parametrize("names", [["edge.diff", "out/*"], ["edge.diff", "out/deep/source.txt"]])
+def test_artifacts_from_another_host_come_without_the_token(run, twin, names):
     twin.set(objects_elsewhere=True)
     try:
-        done = run(artifacts=["edge.diff", "out/*"])
+        done = run(artifacts=names)
     finally:
         twin.set(objects_elsewhere=False)
     assert len(done.result["artifacts"]) == 2
+    assert [entry for entry in twin.received() if entry["path"].startswith("/_objects/")]
 
 
 def test_a_failing_job_says_its_last_lines(run):
@@ -132,14 +136,18 @@ def test_a_search_that_fails_after_a_crash_does_not_end_the_attempt(call, twin):
 def test_a_crash_while_lists_lag_leads_to_no_second_pipeline(call, twin):
     twin.set(creation_lag=0.5)
     try:
-        PIPELINE.start(call(mode="slow", more={"lag": 20}))
+        made = call(mode="slow", more={"lag": 20})
+        PIPELINE.start(made)
+        # As it is when the engine was killed before the answer came.
+        intent = made.context.folder / INTENT
+        intent.write_text(json.dumps({**json.loads(intent.read_text()), "made": ""}))
         made = call(mode="slow", more={"lag": 20})
         outcome = PIPELINE.start(made)
-        eventually(lambda: PIPELINE.poll(made, outcome.handle).handle["id"])
+        found = eventually(lambda: (seen := PIPELINE.poll(made, outcome.handle)).handle["id"] and seen)
     finally:
         twin.set(creation_lag=0)
     assert len(twin.committed("create pipeline")) == 1
-    PIPELINE.cancel(made, PIPELINE.poll(made, outcome.handle).handle)
+    PIPELINE.cancel(made, found.handle)
 
 
 def test_another_attempt_is_another_pipeline(run, twin):

@@ -21,6 +21,8 @@ DEPENDENCY = "netops.changerail.dependency"
 WINDOW = "netops.changerail.window"
 NOTIFY = "netops.changerail.notify"
 EDGE = {"provider": "gitlab", "project": "net/edge", "ref": "main"}
+LASTING = {"mode": "lasting", "lasting": "2"}
+"""Inputs of a pipeline that is still at work when its start has been answered, on a busy machine too."""
 
 
 @pytest.fixture
@@ -116,8 +118,7 @@ def test_a_wrong_password_is_said_and_not_shown(play, servicenow):
 
 def test_a_pipeline_is_started_once_for_its_key(play, gitlab_defaults, gitlab):
     before = len(gitlab.committed("create pipeline"))
-    lasting = {"mode": "lasting", "lasting": "2"}
-    task = {PIPELINE: {**EDGE, "key": "net-4", "artifacts": ["edge.diff"], "inputs": lasting}}
+    task = {PIPELINE: {**EDGE, "key": "net-4", "artifacts": ["edge.diff"], "inputs": LASTING}}
     played = play(task, task, {PIPELINE_INFO: {"pipeline": "{{ r0 }}"}}, defaults=gitlab_defaults)
     first, second, seen = played.results
     assert first["status"] == seen["status"] == "success"
@@ -137,7 +138,7 @@ def test_a_pipeline_in_check_mode_is_not_started(play, gitlab_defaults, gitlab):
 
 def test_a_pipeline_is_started_without_waiting_and_followed_by_its_handle(play, gitlab_defaults, gitlab):
     before = len(gitlab.committed("create pipeline"))
-    start = {PIPELINE: {**EDGE, "wait": False}}
+    start = {PIPELINE: {**EDGE, "inputs": LASTING, "wait": False}}
     seen = {PIPELINE_INFO: {"pipeline": "{{ r0 }}"}}
     later = {PIPELINE: {**EDGE, "handle": "{{ r0.handle }}"}}
     started, looked, ended = play(start, seen, later, defaults=gitlab_defaults).results
