@@ -43,7 +43,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.provider import 
     Status,
 )
 
-INTENT = "gitlab-intent.json"
+INTENT, OTHERS = "gitlab-intent.json", "gitlab-others.json"
 SKEW = 300.0
 """Seconds by which GitLab's clock may be behind ours."""
 LOOK_BACK = 3600.0
@@ -73,7 +73,7 @@ class GitLabPipelines(PipelineProvider):
         self._api = Api(own)
         self._trigger_token, self._marker = own.trigger_token, own.marker
         self.interval, self.lag = own.interval, own.lag
-        self._intent = context.folder / INTENT
+        self._intent, self._others = context.folder / INTENT, context.folder / OTHERS
         self._clock = context.clock
         self._attempt = context.attempt
         self._again = Again(self._api, context.folder, context.clock, max(own.lag, _RETRY_BEGINS))
@@ -117,7 +117,7 @@ class GitLabPipelines(PipelineProvider):
         """Ask for it; not yet when this attempt has asked and was killed, and a list may not show what came of that."""
         if self._clock() - self._asked.get("at", -math.inf) < self.lag:
             raise NoAnswer(f"{request.project}: the pipeline was asked for before, and lists may not show it yet")
-        write_json(self._intent, {"key": request.key, "at": self._clock(), "others": []})
+        write_json(self._intent, {"key": request.key, "at": self._clock()})
         try:
             made = tree.identity(self._post(request))
         except NoAnswer:
@@ -269,8 +269,7 @@ class GitLabPipelines(PipelineProvider):
 
     def _with_variable(self, candidates: Sequence[Entity], key: str) -> list[Entity]:
         """Those whose variables hold the key. What was found to be somebody else's is written down and not asked about again."""
-        intent = self._asked
-        others = set(intent.get("others", ()))
+        others = set(json.loads(self._others.read_bytes())["ids"] if self._others.exists() else ())
         ours = []
         try:
             for entry in candidates:
@@ -282,8 +281,7 @@ class GitLabPipelines(PipelineProvider):
                 else:
                     others.add(entry["id"])
         finally:
-            if intent:
-                write_json(self._intent, {**intent, "others": sorted(others)})
+            write_json(self._others, {"ids": sorted(others)})
         return ours
 
     def _cancel_double(self, entry: Entity) -> None:

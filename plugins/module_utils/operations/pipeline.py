@@ -82,15 +82,11 @@ class PipelineOperation(Operation):
             return Done(_planned(name, request), changed=True)
         existing = _existing(call)
         try:
-            found = provider.look(existing) if existing else provider.find(request)
+            found = _found(call, provider, request, existing)
         except OperationError as error:
-            if _shares(call) and error.failure == TRANSIENT:
-                raise
             # An engine that was killed may have started it: a failure now would have the next attempt start another.
             return _later(error, {"provider": name, "id": existing, "looks": 0}, provider)
         try:
-            if found and _shares(call) and call.context.attempt > 1:
-                found = provider.retry(found)
             pipeline = found or provider.trigger(request)
         except NoAnswer as error:
             return _searching(call, {"provider": name, "looks": 0}, provider, str(error))
@@ -105,7 +101,7 @@ class PipelineOperation(Operation):
         name, provider = _provider(call)
         request = _request(call, name, provider)
         try:
-            pipeline = provider.look(handle["id"]) if handle["id"] else provider.find(request)
+            pipeline = provider.look(handle["id"]) if handle["id"] else _found(call, provider, request, "")
         except OperationError as error:
             return _later(_unseen(error), handle, provider)
         try:
@@ -157,6 +153,12 @@ def _existing(call: Call) -> str:
             "pipeline: expected the id of a pipeline or the registered result of a pipeline step; it has no id"
         )
     return str(identity or "")
+
+
+def _found(call: Call, provider: PipelineProvider, request: PipelineRequest, existing: str) -> Pipeline | None:
+    """The pipeline that is there already; what failed in it runs again when all attempts share it and this is a later one."""
+    found = provider.look(existing) if existing else provider.find(request)
+    return provider.retry(found) if found and _shares(call) and call.context.attempt > 1 else found
 
 
 def _shares(call: Call) -> bool:

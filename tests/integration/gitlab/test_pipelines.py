@@ -360,6 +360,20 @@ def test_an_attempt_retries_once_and_its_own_failure_counts(run, twin, flaky):
     assert len(twin.committed("retry job")) == 2
 
 
+def test_a_search_that_is_interrupted_goes_on_where_it_was(call, run, twin, flaky):
+    others = [run(path=path).result["id"].partition("/")[2] for path in ("one", "two")]
+    number = run(mode="flaky", retry="failed_jobs").result["id"].partition("/")[2]
+    flaky("0")
+    twin.administer("DELETE", "log")
+    twin.fault("server_error", method="GET", path=f"/{number}/variables$")
+    made = call(mode="flaky", retry="failed_jobs", attempt=2)
+    outcome = PIPELINE.start(made)
+    assert isinstance(outcome, Waiting)
+    assert isinstance(finished(PIPELINE, made, outcome), Done)
+    asked = [entry["path"] for entry in twin.received() if entry["path"].endswith("/variables")]
+    assert [sum(f"/{other}/" in path for path in asked) for other in others] == [1, 1]
+
+
 def test_a_retry_that_was_not_taken_is_not_the_old_failure(call, run, twin, flaky):
     run(mode="flaky", retry="failed_jobs")
     twin.fault("cut_before", method="POST", path="/retry$")
