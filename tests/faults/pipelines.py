@@ -32,7 +32,7 @@ class Deployment:
     def live(self) -> None:
         """Do it. Raises Wrong."""
         kinds: Mapping[Callable[[], None], int] = {
-            self._plain: 4, self._broken: 2, self._bridged: 1, self._gated: 2, self._cancelled: 1, self._retried: 2, self._guarded: 2,
+            self._plain: 4, self._broken: 2, self._bridged: 1, self._gated: 2, self._cancelled: 1, self._guarded: 2,
             self._merge_request: 3,
         }  # fmt: skip
         self._chance.choices(list(kinds), list(kinds.values()))[0]()
@@ -53,18 +53,6 @@ class Deployment:
         outcome = self._do("broken")
         told = failed(outcome, "failed", "device says no", self._steps.run)
         self._check_end(told.result, "failed")
-
-    def _retried(self) -> None:
-        """What failed runs again, in the pipeline there is."""
-        args = {**self._args("broken"), "retry": "failed_jobs"}
-        for anew in (False, True):
-            outcome = self._steps.do(PIPELINE, "pipeline", args, anew=anew)
-            told = failed(outcome, "failed", "device says no", self._steps.run)
-            self._check_end(told.result, "failed")
-        number = str(told.result["id"]).rpartition("/")[2]
-        jobs = self._member.get(f"pipelines/{number}/jobs", include_retried="true")
-        ran = [job for job in jobs if job["name"] == "validate"]
-        must(len(ran) > 1, FALSE_SUCCESS, f"{self._steps.run}: validate was to run again, and ran {len(ran)} times")
 
     def _cancelled(self) -> None:
         """The answer to the order to stop may be lost, and it is given again until one comes."""

@@ -29,9 +29,6 @@ LONGEST_PAUSE = 0.05
 UNDONE = "without complaint"
 """How an operation says that a write was taken and did not happen, which the fault "old_state" does."""
 
-ASKED = "its failed jobs were asked to run again"
-"""How an operation says that nobody can tell whether failed jobs run again; whoever is asked says yes, try."""
-
 DOUBLED, LOST, HANG, FALSE_SUCCESS, OTHER = "doubled", "lost", "hang", "false success", "other"
 
 
@@ -61,16 +58,15 @@ class Steps:
         files: Sequence[Artifact] = (),
         between: Callable[[], object] = lambda: None,
         cancelled: bool = False,
-        anew: bool = False,
     ) -> Outcome:
         """The step's outcome. ``between`` happens before each look; with ``cancelled`` the step is cancelled instead of looked at.
 
         A failure that is transient is tried again, and so is a write that was undone, as people would. A step that was done
-        before begins with its last attempt, as an engine does that was killed; with ``anew`` with the next one. Raises Wrong.
+        before begins with its last attempt, as an engine does that was killed. Raises Wrong.
         """
         self.calls += 1
         until = time.monotonic() + PATIENCE
-        attempt = self._last.get(path, 1) - (not anew)
+        attempt = self._last.get(path, 1) - 1
         outcome: Outcome = Failed("transient", "not tried")
         while time.monotonic() < until:
             attempt += 1
@@ -79,10 +75,10 @@ class Steps:
             outcome = self._attempt(operation, made, between, until, cancelled)
             if not isinstance(outcome, Failed):
                 return outcome
-            if outcome.failure == "unknown" and ASKED not in outcome.message:
+            if outcome.failure == "unknown":
                 raise Wrong(OTHER, f"{self.run} {path}: a person would be asked: {outcome.message}")
             undone = outcome.failure == "failed" and UNDONE in outcome.message
-            if outcome.failure not in ("transient", "unknown") and not undone:
+            if outcome.failure != "transient" and not undone:
                 return outcome
         raise Wrong(HANG, f"{self.run} {path}: no end after {PATIENCE:.0f} s and {attempt} attempts: {outcome}")
 
