@@ -304,4 +304,6 @@ def _explained(error: OperationError, request: PipelineRequest) -> OperationErro
         )
     elif "Given inputs not defined" in text:
         text += f"; declare them under spec:inputs of the CI file of {request.ref}"
+    elif isinstance(error, Missing) and "/trigger/pipeline" in text:
+        text += "; or trigger_token is no trigger token (glptt-...) of this project"
     return OperationError(text, error.failure if error.failure == TRANSIENT else FAILED, error.retry_after)

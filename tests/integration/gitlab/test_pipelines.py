@@ -408,6 +408,7 @@ def test_somebody_else_cancels_it(call, project):
         ({"ref": "nowhere"}, "Reference not found"),
         ({"project": "net/nothing"}, "the token may not see it"),
         ({"inputs": {"nonsense": "x"}}, "declare them under spec:inputs"),
+        ({"more": {"trigger_token": TOKEN}}, "no trigger token"),
         ({"more": {"token": "wrong"}}, "wrong, revoked or expired"),
         ({"more": {"token": "glpat-reader"}}, "needs the scope api"),
         ({"more": {"token": None}}, "no token; set connections.gitlab.token"),
