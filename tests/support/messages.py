@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -79,3 +80,10 @@ def _text(node: ast.expr, names: Mapping[str, ast.expr]) -> str:
         case ast.BinOp(left=left, right=right):
             return _text(left, names) + _text(right, names)
     return GAP
+
+
+def fits(row: str, text: str) -> bool:
+    """Whether a message has a row's words, in order, with gaps where it names something; a row of few words must be all of it."""
+    if len(re.findall(r"\w", row)) < 12:
+        return row == re.sub(f"{GAP}+", GAP, text)
+    return re.search(".*".join(re.escape(part) for part in row.split(GAP)), text) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from support.messages import GAP, messages, returned
+from support.messages import fits, messages, returned
 
 ROOT = Path(__file__).resolve().parents[3]
 MODULE_UTILS = ROOT / "plugins" / "module_utils"
@@ -34,13 +34,6 @@ def raised() -> list[tuple[str, str]]:
     http = MODULE_UTILS / "http.py"
     found += [("http.py", line, text) for line, text in messages(http, ERRORS) if not text.startswith("connection ")]
     return [(f"{name}:{line}", text) for name, line, text in found]
-
-
-def fits(row: str, text: str) -> bool:
-    """Whether the message has the row's words, in order, with gaps where it names something; a row of few words must be all of it."""
-    if len(re.findall(r"\w", row)) < 12:
-        return row == re.sub(f"{GAP}+", GAP, text)
-    return re.search(".*".join(re.escape(part) for part in row.split(GAP)), text) is not None
 
 
 def test_each_error_is_documented() -> None:
