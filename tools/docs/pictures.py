@@ -113,13 +113,19 @@ def a_run(desk: Desk, pictures: Path) -> None:
     """The run, live while it waits and as it ended; its status meanwhile; its graph."""
     command, status = "changerail run change.yml --run-id banner", "changerail status banner"
     with desk.terminal(command, NARROW) as terminal:
-        waiting = terminal.when(lambda screen: "changerail answer" in screen)
+        waiting = terminal.when(is_asked)
         draw(pictures / "waiting.svg", command, desk.anonymous(waiting), NARROW)
         draw(pictures / "status.svg", status, desk.shown(status, WIDE), WIDE)
         desk.shown("changerail answer banner approve --as anna --key ~/anna -m 'as agreed with legal'", WIDE)
         draw(pictures / "run.svg", command, desk.anonymous(terminal.at_the_end()[1]), NARROW)
     graph = desk.shown("changerail graph banner --format svg", WIDE)
     (pictures / "graph.svg").write_text(graph, encoding="utf-8")
+
+
+def is_asked(screen: str) -> bool:
+    """Whether somebody is asked and the whole tree is painted, down to the last step of README's workflow."""
+    text = Text.from_ansi(screen).plain.rstrip()
+    return "changerail answer" in text and text.endswith("rescue: fail")
 
 
 def what_contacts_nothing(desk: Desk, pictures: Path) -> None:
