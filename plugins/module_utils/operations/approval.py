@@ -8,13 +8,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils import asking
 from ansible_collections.netops.changerail.plugins.module_utils.errors import OperationError
-from ansible_collections.netops.changerail.plugins.module_utils.failures import CANCELLED, FAILED, REJECTED
+from ansible_collections.netops.changerail.plugins.module_utils.failures import (
+    CANCELLED,
+    FAILED,
+    REJECTED,
+    TRANSIENT,
+)
 from ansible_collections.netops.changerail.plugins.module_utils.operation import (
     JSON,
     Call,
@@ -29,8 +34,10 @@ from ansible_collections.netops.changerail.plugins.module_utils.provider import 
     Approval as Row,
 )
 from ansible_collections.netops.changerail.plugins.module_utils.provider import (
+    ApprovalProvider,
     Record,
     RecordProvider,
+    Standing,
     approvals,
     chosen,
     records,
@@ -71,12 +78,19 @@ class Approval(Operation):
         if call.context.check:
             return Done({"would_ask": {"record": _reference(call)[1]}})
         provider, record = _record(call)
-        return _follow(call, {**handle, "answers": []}, provider, request_approval(provider, record))
+        handle = {**handle, "answers": []}
+        asked = request_approval(provider, record)
+        # A failure from here on would have the next attempt ask anew, also whoever has rejected meanwhile.
+        return _patiently(call, handle, provider, lambda: _follow(call, handle, provider, asked))
 
     def poll(self, call: Call, handle: Mapping[str, JSON]) -> Outcome:
         if call.args.get("from") is None:
             return _ask(call, handle)
-        return _watch(call, handle) if _is_elsewhere(call) else _follow(call, handle, *_record(call))
+        if _is_elsewhere(call):
+            return _watch(call, handle)
+        name, reference = _reference(call)
+        provider = records(name, call.context)
+        return _patiently(call, handle, provider, lambda: _follow(call, handle, provider, provider.read(reference)))
 
     def conclude(self, call: Call, handle: Mapping[str, JSON], verdict: Verdict) -> Outcome:
         if call.args.get("from") is None:
@@ -108,6 +122,20 @@ def _ask(call: Call, handle: Mapping[str, JSON]) -> Outcome:
         return Done(asking.would_ask(asked))
     # Only an answer or the deadline moves it, and neither needs a look.
     return Waiting(handle, math.inf, asking.waited_for(asked), asked.as_dict(), long=True)
+
+
+def _patiently(
+    call: Call, handle: Mapping[str, JSON], provider: RecordProvider | ApprovalProvider, look: Callable[[], Outcome]
+) -> Outcome:
+    """What the look says. A system that cannot be reached just now is looked at again until the deadline: people go on deciding meanwhile."""
+    try:
+        return look()
+    except OperationError as error:
+        until = handle["deadline"]
+        if error.failure != TRANSIENT or (until is not None and call.context.clock() >= until):
+            raise
+        after = error.retry_after or provider.interval
+        return Waiting(handle, after, f"cannot look at what is approved, trying again: {error}", long=True)
 
 
 def _follow(call: Call, handle: Mapping[str, JSON], provider: RecordProvider, record: Record) -> Outcome:
@@ -161,7 +189,11 @@ def _watch(call: Call, handle: Mapping[str, JSON]) -> Outcome:
     """Look at what people approve in its own system, and at nothing else."""
     reference: Mapping[str, JSON] = call.args["from"]
     provider = approvals(str(reference.get("provider") or ""), call.context)
-    seen = provider.standing(reference)
+    return _patiently(call, handle, provider, lambda: _judged(call, handle, provider, provider.standing(reference)))
+
+
+def _judged(call: Call, handle: Mapping[str, JSON], provider: ApprovalProvider, seen: Standing) -> Outcome:
+    """The outcome of what was seen."""
     rows = [asdict(row) for row in seen.approvals]
     result = {"decision": "", "answers": [], "what": seen.what, "url": seen.url, "approvals": rows}
     if seen.state == "approved":

@@ -205,6 +205,20 @@ def test_a_rejection_says_who_and_why(opened, call, twin):
     assert "by Network lead (not in this window)" in failed.message
 
 
+def test_a_rejection_is_not_asked_about_again_because_of_a_failed_look(opened, call, twin, admin):
+    record = opened()
+    made, outcome = ask(call, record)
+    Person(twin, "network.lead").decide(record["sys_id"], "rejected", "not this week")
+    twin.fault("server_error", method="GET", path="sysapproval_approver")
+    outcome = APPROVAL.poll(made, outcome.handle)
+    assert isinstance(outcome, Waiting)
+    assert outcome.message.startswith("cannot look at what is approved, trying again")
+    failed = APPROVAL.poll(made, outcome.handle)
+    assert (failed.failure, "not this week" in failed.message) == ("rejected", True)
+    row = admin.rows("change_request", f"sys_id={record['sys_id']}")[0]
+    assert (row["state"], row["approval"]) == ("-5", "rejected")
+
+
 def test_a_cancelled_change_ends_the_wait(opened, call, admin):
     record = opened()
     made, outcome = ask(call, record)
