@@ -73,6 +73,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
         try:
             if args["scenario"]:
                 return self._rehearsed(args)
+            if (server := _server()) is not None:
+                return self._at_server(server, args, task_vars or {})
             if args["answer"]:
                 return self._answered(args, task_vars or {})
             return self._driven(args, task_vars or {})
@@ -191,6 +193,27 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
             result.update(failed=True, changed=False, msg=f"workflow: the answer does not count: {sent.refused}")
         return result
 
+    # At a server
+
+    def _at_server(self, server: Any, args: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        from ansible_collections.netops.changerail.plugins.plugin_utils.cli import playbook_at_server
+
+        local = [name for name in ("inventory", "config", "project", "person", "extra_vars") if args[name]]
+        if local:
+            raise AuthorError(
+                f"{', '.join(local)}: of a run on this machine; {server.url} has an inventory and a project file of its own, knows you by your "
+                "token, and takes variables from 'variables'"
+            )
+        given, job = args["answer"], variables.get("awx_job_id")
+        if given and self._task.check_mode:
+            return playbook_at_server.looked_at(server, args["run_id"])
+        if given:
+            comment = f"{given['comment']} (AWX job {job})".strip() if job is not None else given["comment"]
+            return playbook_at_server.answered(server, args["run_id"], given["step"] or "", given["choice"], comment)
+        holds = args["wait"] if args["wait"] is not None else job is None
+        found, done = playbook_at_server.driven(server, args, self._task.check_mode, holds, _timeout(args["timeout"]))
+        return _result(found, done)
+
     # Rehearse
 
     def _rehearsed(self, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -227,6 +250,12 @@ def _result(result: dict[str, Any], done: Any) -> dict[str, Any]:
             "go on with it by its run_id",
         )
     return result
+
+
+def _server() -> Any:
+    from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote
+
+    return Remote.of_environment()
 
 
 def _usable(sources: Any) -> list[str]:

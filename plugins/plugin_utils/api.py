@@ -339,11 +339,15 @@ def _state(home: Home) -> StateFolder:
     return histories.state_folder() if home is None else StateFolder(Path(home).expanduser().absolute())
 
 
-def _described(folder: RunFolder) -> Run:
-    past = histories.history(folder)
+def described(past: histories.History, seen: RunSummary) -> Run:
+    """A run whose history is at hand, also that of a run at a server, and which stands as ``seen``."""
     state = decide.fold(past.workflow, past.events)
     registered = dict(state.root.scope.values) if state.root is not None else {}
-    return _of_summary(folder, histories.current(folder), registered)
+    return _of_summary(past.folder, seen, registered)
+
+
+def _described(folder: RunFolder) -> Run:
+    return described(histories.history(folder), histories.current(folder))
 
 
 def _of_summary(folder: RunFolder, seen: RunSummary, results: Mapping[str, Any]) -> Run:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -202,6 +203,11 @@ class Remote:
         if status == 404:
             return UnknownRun(said)
         return AuthorError(said) if status in (400, 401, 403, 422) else AnsweredBy(said, status)
+
+
+def workflow_name(file: str) -> str:
+    """What a server calls the workflow of this file."""
+    return re.sub(r"\.ya?ml\Z", "", Path(file).name)
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
@@ -24,7 +22,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.driving import begin
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import history, state_folder
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import for_new_run
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote, workflow_name
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.extra_vars import parse
 
 if TYPE_CHECKING:
@@ -95,7 +93,7 @@ def run(
             )
         return _at(
             server,
-            server.start(re.sub(r"\.ya?ml\Z", "", Path(file).name), variables, limit, check, run_id),
+            server.start(workflow_name(file), variables, limit, check, run_id),
             until_waiting,
         )
     project = for_new_run(config)

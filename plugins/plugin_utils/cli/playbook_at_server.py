@@ -1,0 +1,90 @@
+# Copyright: (c) changerail contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs of a server as playbooks see them: the server drives, the playbook starts, answers and watches. Only the action ``workflow`` calls it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from ansible_collections.netops.changerail.plugins.module_utils.errors import UnknownRun
+from ansible_collections.netops.changerail.plugins.plugin_utils.api import described
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.from_playbook import Driven
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.answering import chosen
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import (
+    CONFLICT,
+    AnsweredBy,
+    Remote,
+    workflow_name,
+)
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import WAITING, RunSummary, summary
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import open_questions
+
+_LOOK_AGAIN = 1.0
+"""Seconds between two looks at a run."""
+
+
+def driven(
+    server: Remote, args: Mapping[str, Any], check: bool, holds: bool, timeout: float | None
+) -> tuple[dict[str, Any], Driven]:
+    """Start the workflow of the action's ``args`` or find their run, and watch it until it is over, waits (unless ``holds``) or the time is up.
+
+    Gives what the action returns. Raises AuthorError, UnknownRun, RunError.
+    """
+    run_id, workflow = args["run_id"], args["workflow"]
+    found = None
+    with suppress(UnknownRun):
+        found = server.find(run_id) if run_id else None
+    if workflow and found != run_id:
+        # Only without a workflow to start may an id be a part of one.
+        found = None
+    if found is None and not workflow:
+        raise UnknownRun(f"run {run_id!r}: none of that name at {server.url} that you may see")
+    before = len(server.history(found).records) if found is not None else 0
+    run = found or server.start(workflow_name(workflow), args["variables"], args["limit"], check, run_id)
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        past = server.history(run)
+        seen = summary(past.events)
+        late = end is not None and time.monotonic() > end
+        if seen.over or late or (not holds and seen.state == WAITING):
+            break
+        time.sleep(_LOOK_AGAIN)
+    changed = {"changed": len(past.records) > before, "started": found is None}
+    return {**_told(past, seen), **changed}, Driven(0, "", "", late)
+
+
+def looked_at(server: Remote, run: str) -> dict[str, Any]:
+    """How the run stands, and nothing done to it."""
+    past = server.history(run)
+    return {**_told(past, summary(past.events)), "changed": False}
+
+
+def answered(server: Remote, run: str, step: str, choice: str, comment: str) -> dict[str, Any]:
+    """Answer a question of the run. Gives what the action returns. Raises like ``driven``."""
+    past = server.history(run)
+    asking = open_questions(past.events)
+    at = step or chosen(asking, (), past.folder.run)[0].path
+    question, dummy = chosen(asking, (at, choice), past.folder.run)
+    counted, refused = False, ""
+    try:
+        said = server.answer(past.folder.run, question.path, question.question.id, choice, comment)
+        counted = bool(said["recorded"])
+    except AnsweredBy as error:
+        if error.status != CONFLICT:
+            raise
+        refused = str(error)
+    became = {"step": question.path, "counted": counted, "refused": refused}
+    result = {**looked_at(server, past.folder.run), **became, "changed": not refused}
+    if refused:
+        result.update(failed=True, msg=f"workflow: the answer does not count: {refused}")
+    return result
+
+
+def _told(past: History, seen: RunSummary) -> dict[str, Any]:
+    # Its files are not on this machine.
+    return {**described(past, seen).as_dict(), "journal": "", "folder": ""}
