@@ -14,6 +14,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -41,6 +42,8 @@ _PATIENCE = (10, 60)
 _LOOK_AGAIN = 1.0
 """Seconds between two looks at a run that is followed."""
 _PAGE, _PAGES = 500, 200
+_NOTHING = 2**53
+"""A ``seq`` that no journal comes to."""
 
 
 class AnsweredBy(ChangerailError):
@@ -78,6 +81,10 @@ class Remote:
             if not newest:
                 raise UnknownRun(f"there are no runs at {self.url} yet, or none that you may see")
             return str(newest[0]["run"])
+        # A run that has just been started is in no list yet.
+        with suppress(UnknownRun):
+            self._journal(name, _NOTHING)
+            return name
         listed = [str(run["run"]) for run in self._call("GET", "/runs", text=name[:200], limit=_PAGE)["runs"]]
         found = [run for run in listed if run == name] or [
             run for run in listed if run.startswith(name) or run.endswith(name)
