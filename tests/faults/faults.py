@@ -50,7 +50,7 @@ CALLS_OF_A_WORKFLOW = 50
 """One workflow for so many single calls."""
 SHARES_OF_GITLAB: Mapping[str, float] = {"both": 0.5, "servicenow": 0.0, "gitlab": 1.0}
 """Of the lives, by which system is called; a change's has a dozen calls, a pipeline's one."""
-SILENT_EVERY = 15
+SILENT_EVERY = 40
 """Lives after which a system keeps silent once."""
 GITLAB: Sequence[Mapping[str, str]] = ({}, {"trigger_token": TRIGGER_TOKEN})
 """How a pipeline is started: settings of the connection. Where its key is an input, nobody can tell a lost request, and a person is asked."""

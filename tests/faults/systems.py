@@ -25,11 +25,11 @@ SECONDS = 0.02
 """How long a slow answer takes."""
 INTERVAL = 0.02
 """Seconds between two looks at a record or a pipeline."""
-LAG = 0.2
+LAG = 1.0
 """Seconds a new pipeline may be missing from lists; here it is there at once."""
-SILENCE = 8.0
+SILENCE = 15.0
 """Seconds a twin keeps silent for once in a while, which is longer than a client waits here."""
-READ_TIMEOUT = 5.0
+READ_TIMEOUT = 10.0
 TIMEOUT = 10
 PERSON = {"username": INTEGRATION, "password": PASSWORD}
 LOGIN = {"full": {"client_id": CLIENT.id, "client_secret": CLIENT.secret, **PERSON}, "bare": PERSON}
