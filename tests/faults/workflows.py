@@ -118,7 +118,8 @@ class Workflow:
     def live(self) -> None:
         """Run it, and look what became of it. Raises Wrong."""
         folder = self._begun()
-        stop, over = threading.Event(), threading.Timer(PATIENCE, lambda: stop.set())
+        stop = threading.Event()
+        over = threading.Timer(PATIENCE, stop.set)
         over.start()
         project = Project(
             connections=self._systems.connections(INSTANCE),

@@ -69,8 +69,9 @@ class Remote:
         self._token = token
 
     @classmethod
-    def of_environment(cls, environment: Mapping[str, str] = os.environ) -> Remote | None:
-        """The server the environment names, None when it names none. Raises AuthorError."""
+    def of_environment(cls, environment: Mapping[str, str] | None = None) -> Remote | None:
+        """The server that ``environment`` (default: this process's) names, None when it names none. Raises AuthorError."""
+        environment = os.environ if environment is None else environment
         url = environment.get(SERVER, "")
         return cls(url, environment.get(TOKEN, "")) if url else None
 

@@ -48,4 +48,4 @@ def renderer(clock: Callable[[], float] = time.time) -> Callable[..., str]:
 
 def _visible(value: Any) -> Any:
     """Text as it is written out: no control character in it does anything. What a template made is done already."""
-    return harmless(value) if type(value) is str else value
+    return harmless(value) if isinstance(value, str) and not hasattr(value, "__html__") else value

@@ -42,7 +42,7 @@ def events(people: Team, run: str, kind: type) -> list[Any]:
     return people.bench.events(people.bench.state.open(run), kind)
 
 
-@pytest.mark.parametrize(("role", "own", "expected"), MATRIX, ids=lambda value: str(value))
+@pytest.mark.parametrize(("role", "own", "expected"), MATRIX, ids=str)
 def test_matrix(people: Team, role: str, own: bool, expected: tuple[int, ...]) -> None:
     requester = role if own else "somebody"
     asking = people.create("asks", f"asks-{role}-{own}", requester)

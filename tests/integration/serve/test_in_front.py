@@ -196,7 +196,13 @@ def test_behind_nginx_the_client_is_who_nginx_says(certificate: tuple[Path, Path
     ):
         claim = ["-H", "X-Forwarded-For: 203.0.113.66", "-H", "Forwarded: for=203.0.113.66"]
         assert json.loads(curl(certificate, *claim, f"{url}/healthz"))["status"] == "ok"
-        asked = [json.loads(line) for line in server.log.splitlines() if '"/healthz"' in line]
+        # The line is written once the answer has been sent.
+        asked = eventually(
+            lambda: [
+                json.loads(line) for line in server.log.splitlines(True) if '"/healthz"' in line and line[-1] == "\n"
+            ],
+            PATIENCE,
+        )
         # What a client claims does not get through; that it is this machine is nginx's own word.
         assert {line["client"] for line in asked} == {"127.0.0.1"}
         assert "404" in curl(certificate, "-o", "/dev/null", "-w", "%{http_code}", f"{url}/metrics")

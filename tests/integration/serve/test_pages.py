@@ -96,7 +96,7 @@ def question_page(run: str, path: str) -> str:
     return f"/runs/{run}/question?path={quote(path, safe='')}"
 
 
-@pytest.mark.parametrize(("role", "own", "expected"), MATRIX, ids=lambda value: str(value))
+@pytest.mark.parametrize(("role", "own", "expected"), MATRIX, ids=str)
 def test_matrix(people: Team, browsers: Mapping[str, Browser], role: str, own: bool, expected: tuple[int, ...]) -> None:
     requester, browser = role if own else "somebody", browsers[role]
     asking = people.create("asks", f"asks-{role}-{own}", requester)
