@@ -27,8 +27,16 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history imp
 )
 
 _OUR_ROOT = str(Path(__file__).parents[6])
-# Last, since anything may lie beside collections; and once, since Ansible's own loader allows no collection to be found twice.
-_PROGRAM = f"import sys; sys.path += {{sys.argv.pop(1)}} - set(sys.path); from {__package__}.main import main; sys.exit(main())"
+_PROGRAM = f"""
+import os, sys
+root = sys.argv.pop(1)
+# The collection that the playbook uses and no other copy of it (an installed package beside it): Ansible's own loader allows none to be found twice.
+# Last where it is new, since anything may lie beside collections.
+sys.path = [place for place in sys.path if place == root or not os.path.isdir(os.path.join(place, "ansible_collections/netops/changerail"))]
+sys.path += {{root}} - set(sys.path)
+from {__package__}.main import main
+sys.exit(main())
+"""
 _TIME_TO_STOP = 60.0
 """Seconds the engine has to put a run down before it is killed; nothing is lost by that."""
 
