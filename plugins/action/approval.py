@@ -12,13 +12,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.netops.changerail.plugins.module_utils import module as door
-from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError
 from ansible_collections.netops.changerail.plugins.module_utils.operations import approval
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.in_actions import arguments, spoken
 
 _DISPLAY = Display()
 OWN_OPTIONS: Mapping[str, Mapping[str, Any]] = {"config": {"type": "path"}}
@@ -41,17 +40,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
         if {"from", "record"} & self._task.args.keys():
             result: dict[str, Any] = self._execute_module(module_name="netops.changerail.approval", task_vars=task_vars)
             return result
-        dummy, args = self.validate_argument_spec(
-            argument_spec={name: dict(option) for name, option in SPEC.items()}, **approval.CONSTRAINTS
-        )
-        try:
+        args = arguments(self, SPEC, approval.CONSTRAINTS)
+        with spoken("approval"):
             return self._asked(args, task_vars or {})
-        except ModuleNotFoundError as error:
-            raise AnsibleActionFail(
-                f"approval: the Python library {error.name} is missing on the controller; install changerail's requirements there"
-            ) from None
-        except ChangerailError as error:
-            raise AnsibleActionFail(f"approval: {error}") from None
 
     def _asked(self, args: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         from ansible_collections.netops.changerail.plugins.plugin_utils.cli import asked

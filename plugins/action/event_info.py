@@ -13,10 +13,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, ChangerailError
+from ansible_collections.netops.changerail.plugins.module_utils.conditions import Expression
+from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.in_actions import arguments, spoken
 
 SPEC: Mapping[str, Mapping[str, Any]] = {
     "values": {"type": "dict", "default": {}},
@@ -33,21 +34,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        _checked, args = self.validate_argument_spec(
-            argument_spec={name: dict(option) for name, option in SPEC.items()}
-        )
-        try:
+        args = arguments(self, SPEC)
+        with spoken("event_info"):
             event = _event(task_vars or {})
             found = {"changed": False, "data": {name: _at(event, path) for name, path in args["values"].items()}}
             if args["key"]:
                 found["run_id"] = _run_id(args["prefix"], [_at(event, path) for path in args["key"]])
-        except ModuleNotFoundError as error:
-            raise AnsibleActionFail(
-                f"event_info: the Python library {error.name} is missing on the controller; install changerail's requirements there"
-            ) from None
-        except ChangerailError as error:
-            raise AnsibleActionFail(f"event_info: {error}") from None
-        return found
+            return found
 
 
 def _event(variables: Mapping[str, Any]) -> Any:
@@ -62,13 +55,7 @@ def _event(variables: Mapping[str, Any]) -> Any:
 
 
 def _at(event: Any, path: Any) -> Any:
-    import jmespath
-    from jmespath.exceptions import JMESPathError
-
-    try:
-        value = jmespath.search(path, event)
-    except (JMESPathError, TypeError) as error:
-        raise AuthorError(f"{path!r} cannot be looked up in the event, expected JMESPath: {error}") from None
+    value = Expression(str(path)).of(event)
     if value is None:
         there = ", ".join(sorted(event)) if isinstance(event, Mapping) else type(event).__name__
         raise AuthorError(

@@ -12,14 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.netops.changerail.plugins.module_utils import module as door
-from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError
 from ansible_collections.netops.changerail.plugins.module_utils.operations import review
 from ansible_collections.netops.changerail.plugins.module_utils.text import harmless
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.in_actions import arguments, spoken
 
 _DISPLAY = Display()
 OWN_OPTIONS: Mapping[str, Mapping[str, Any]] = {"config": {"type": "path"}}
@@ -36,17 +35,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        dummy, args = self.validate_argument_spec(
-            argument_spec={name: dict(option) for name, option in SPEC.items()}, **review.CONSTRAINTS
-        )
-        try:
+        args = arguments(self, SPEC, review.CONSTRAINTS)
+        with spoken("review"):
             return self._reviewed(args, task_vars or {})
-        except ModuleNotFoundError as error:
-            raise AnsibleActionFail(
-                f"review: the Python library {error.name} is missing on the controller; install changerail's requirements there"
-            ) from None
-        except ChangerailError as error:
-            raise AnsibleActionFail(f"review: {error}") from None
 
     def _reviewed(self, args: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         from ansible_collections.netops.changerail.plugins.plugin_utils.cli import asked

@@ -23,7 +23,8 @@ from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.netops.changerail.plugins.module_utils.durations import seconds
-from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, ChangerailError
+from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.in_actions import arguments, spoken
 
 _DISPLAY = Display()
 SPEC: Mapping[str, Mapping[str, Any]] = {
@@ -49,6 +50,11 @@ SPEC: Mapping[str, Mapping[str, Any]] = {
     "wait": {"type": "bool"},
     "timeout": {"type": "str"},
 }
+CONSTRAINTS: Mapping[str, Any] = {
+    "required_one_of": [["workflow", "run_id", "scenario"]],
+    "mutually_exclusive": [["scenario", "answer"], ["workflow", "answer"]],
+    "required_by": {"answer": ["run_id"]},
+}
 _OF_THE_PLAYBOOKS = frozenset(
     {*SPEC, "check", "choice", "comment", "fail_when_waiting", "go_on", "keep_project", "step"}
 )
@@ -64,13 +70,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        _checked, args = self.validate_argument_spec(
-            argument_spec={name: dict(option) for name, option in SPEC.items()},
-            required_one_of=[["workflow", "run_id", "scenario"]],
-            mutually_exclusive=[["scenario", "answer"], ["workflow", "answer"]],
-            required_by={"answer": ["run_id"]},
-        )
-        try:
+        args = arguments(self, SPEC, CONSTRAINTS)
+        with spoken("workflow"):
             if args["scenario"]:
                 return self._rehearsed(args)
             if (server := _server()) is not None:
@@ -78,12 +79,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
             if args["answer"]:
                 return self._answered(args, task_vars or {})
             return self._driven(args, task_vars or {})
-        except ModuleNotFoundError as error:
-            raise AnsibleActionFail(
-                f"workflow: the Python library {error.name} is missing on the controller; install changerail's requirements there"
-            ) from None
-        except ChangerailError as error:
-            raise AnsibleActionFail(f"workflow: {error}") from None
 
     # Start or go on
 

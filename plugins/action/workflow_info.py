@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.in_actions import arguments, spoken
 
 SPEC: Mapping[str, Mapping[str, Any]] = {"run_id": {"type": "str"}, "finished": {"type": "bool"}}
 
@@ -27,20 +26,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        _checked, args = self.validate_argument_spec(
-            argument_spec={name: dict(option) for name, option in SPEC.items()}
-        )
-        try:
+        args = arguments(self, SPEC)
+        with spoken("workflow_info"):
             from ansible_collections.netops.changerail.plugins.plugin_utils import api
 
             if args["run_id"]:
                 return {"changed": False, "runs": [api.status(args["run_id"]).as_dict()], "unreadable": []}
             runs = [run.brief() for run in api.runs() if args["finished"] in (None, run.finished)]
             unreadable = [{"run": run, "message": str(error)} for run, error in api.unreadable().items()]
-        except ModuleNotFoundError as error:
-            raise AnsibleActionFail(
-                f"workflow_info: the Python library {error.name} is missing on the controller; install changerail's requirements there"
-            ) from None
-        except ChangerailError as error:
-            raise AnsibleActionFail(f"workflow_info: {error}") from None
-        return {"changed": False, "runs": runs, "unreadable": unreadable}
+            return {"changed": False, "runs": runs, "unreadable": unreadable}

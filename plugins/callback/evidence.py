@@ -79,9 +79,6 @@ from ansible_collections.netops.changerail.plugins.module_utils.errors import Ch
 if TYPE_CHECKING:
     from ansible_collections.netops.changerail.plugins.plugin_utils.runs.recording import Recording
 
-_OURS = "CHANGERAIL_ATTEMPT"
-"""What the environment of a playbook has that a run of changerail has started."""
-
 
 class CallbackModule(Events):
     """Writes the events as the plugin events does, into the run's folder, and at the end the journal."""
@@ -101,7 +98,9 @@ class CallbackModule(Events):
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
         """Called by Ansible once the options are known; nothing is written before the playbook's name is known."""
         super(Events, self).set_options(task_keys=task_keys, var_options=var_options, direct=direct)
-        self.disabled = _OURS in os.environ
+        from ansible_collections.netops.changerail.plugins.plugin_utils.playbooks.attempt import MARKER
+
+        self.disabled = MARKER in os.environ
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         try:

@@ -1,7 +1,7 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A JMESPath expression as a condition over something observed; for operations and for the checker of workflows. Pure."""
+"""JMESPath: expressions over something observed or sent, and conditions; for operations, the checker of workflows and the server. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.errors import Au
 from ansible_collections.netops.changerail.plugins.module_utils.operation import JSON
 
 
-class Condition:
+class Expression:
     """A compiled expression. Raises AuthorError, with the column, when it is no JMESPath or calls a function that does not exist."""
 
     def __init__(self, text: str) -> None:
@@ -32,18 +32,29 @@ class Condition:
         _check_functions(text, nodes)
         self._fields = dict.fromkeys(node["value"] for node in nodes if node["type"] == "field")
 
+    def of(self, value: JSON) -> JSON:
+        """What it gives of ``value``. Raises AuthorError where a function meets a value that it does not take."""
+        from jmespath.exceptions import JMESPathError
+
+        try:
+            return self._compiled.search(value)
+        except (JMESPathError, TypeError) as error:
+            raise AuthorError(f"{self.text} cannot be evaluated: {_first_line(error)}") from None
+
+
+class Condition(Expression):
+    """An expression that holds or does not."""
+
     def judge(self, value: JSON) -> tuple[bool, str]:
         """Whether the condition holds for ``value``, and if that cannot be told (yet), why.
 
         Null counts as no, because what is waited for may not be there yet. Raises OperationError for any other result that is
         neither true nor false: then the expression is wrong.
         """
-        from jmespath.exceptions import JMESPathError
-
         try:
-            result = self._compiled.search(value)
-        except (JMESPathError, TypeError) as error:
-            return False, f"{self.text} cannot be evaluated: {_first_line(error)}"
+            result = self.of(value)
+        except AuthorError as error:
+            return False, str(error)
         if result is None or isinstance(result, bool):
             return bool(result), ""
         raise OperationError(

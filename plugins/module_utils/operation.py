@@ -179,15 +179,15 @@ OUR_COLLECTION = "netops.changerail"
 
 
 def find(kind: str, name: str) -> Any:
-    """The operation (``kind`` is "operations") or provider ("providers") called ``name``, ours or a stranger's.
+    """The operation (``kind`` is "operations"), provider ("providers") or kind of webhook ("hooks") called ``name``, ours or a stranger's.
 
     ``name`` is short (ours) or ``namespace.collection.name``; the module
-    ``ansible_collections.<namespace>.<collection>.plugins.module_utils.<kind>.<name>`` must define ``OPERATION`` or ``PROVIDER``.
+    ``ansible_collections.<namespace>.<collection>.plugins.module_utils.<kind>.<name>`` must define ``OPERATION``, ``PROVIDER`` or ``HOOK``.
     Raises AuthorError when there is none.
     """
     namespace, _dot, short = (name if "." in name else f"{OUR_COLLECTION}.{name}").rpartition(".")
     module_name = f"ansible_collections.{namespace}.plugins.module_utils.{kind}.{short}"
-    wanted = "OPERATION" if kind == "operations" else "PROVIDER"
+    wanted = kind[:-1].upper()
     missing = AuthorError(f"{name}: no such {kind[:-1]}; expected the Python module {module_name} with {wanted} in it")
     try:
         module = importlib.import_module(module_name)

@@ -39,35 +39,6 @@ options:
   config:
     description: Without O(from), the project file, which names the people. Otherwise E(CHANGERAIL_CONFIG), C(changerail.yml) or C(~/.changerail.yml).
     type: path
-  groups:
-    description: The groups of C(changerail.yml) that are asked. Any member may answer.
-    type: list
-    elements: str
-    default: []
-  people:
-    description: The people who are asked. Without them and without O(groups) anybody who is known may answer.
-    type: list
-    elements: str
-    default: []
-  quorum:
-    description: How many must approve.
-    type: int
-    default: 1
-  four_eyes:
-    description: Whether the requester is kept out, which is whoever runs the playbook, or who launched the job of AWX.
-    type: bool
-    default: true
-  assurance:
-    description: How sure it must be who answers, weakest first. V(os_user) when C(changerail.yml) says nothing else.
-    type: str
-    choices: [asserted, os_user, authenticated, signed]
-  title:
-    description: The title of the question.
-    type: str
-  msg:
-    description: What the people are told. In a workflow it is also called C(message).
-    type: str
-    default: ''
   subject:
     description: What the answer is bound to, and is shown with the question. For something else people are asked anew.
     type: dict
@@ -75,6 +46,7 @@ options:
 extends_documentation_fragment:
   - netops.changerail.attributes
   - netops.changerail.waiting
+  - netops.changerail.asking
   - netops.changerail.servicenow
   - netops.changerail.gitlab
   - netops.changerail.local

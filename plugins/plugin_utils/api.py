@@ -46,7 +46,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder i
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.answering import cancel_item
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs import answering, driving
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs import history as histories
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import for_new_run, of_run
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import for_new_run, of_run, who_says
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import send
 from ansible_collections.netops.changerail.plugins.plugin_utils.views import evidence as evidences
 from ansible_collections.netops.changerail.plugins.plugin_utils.views import timeline as timelines
@@ -192,16 +192,17 @@ def start(
     workflow's name and the day, ``config`` (the project file) is found as the command line finds it. Raises AuthorError (CheckError with every
     mistake of the workflow file; also when the id is taken), StorageError.
     """
+    project = for_new_run(config)
     folder = driving.begin(
         os.fspath(workflow),
         state=_state(home),
-        project=for_new_run(config),
+        project=project,
         variables=variables or {},
         inventory=inventory,
         limit=limit,
         check=check,
         vault_password_files=vault_password_files,
-        requester=requester,
+        requester=who_says(project, requester),
         run_id=run_id,
     )
     return _described(folder)

@@ -23,6 +23,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "collections")]
 
+# E402: behind the line that says where the tests' own packages are.
 from crash.flows import FLOWS, Flow  # noqa: E402
 from crash.run import Came, Counts, Run, Wrong  # noqa: E402
 

@@ -28,6 +28,7 @@ from typing import Protocol
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "collections")]
 
+# E402: behind the line that says where the tests' own packages are.
 from ansible_collections.netops.changerail.plugins.module_utils import http  # noqa: E402
 from ansible_collections.netops.changerail.tests.twins.gitlab.access import TRIGGER_TOKEN  # noqa: E402
 from faults.changes import Change  # noqa: E402

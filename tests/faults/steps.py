@@ -119,6 +119,7 @@ class Steps:
             between()
             if cancelled:
                 return self._cancelled(operation, made, outcome.handle, until)
+            # As the engine's timer would, and never beyond ``until``.
             time.sleep(min(outcome.after, LONGEST_PAUSE))
             outcome = self.bounded(what, partial(operation.poll, made, outcome.handle))
         if isinstance(outcome, Waiting):

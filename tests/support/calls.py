@@ -49,11 +49,11 @@ def finished(operation: Operation, made: Call, outcome: Outcome, within: float =
     return outcome
 
 
-def eventually(condition: Callable[[], Any], within: float = 20.0) -> Any:
-    """The first true value of ``condition``, asked again until then; fails when there is none within so many seconds."""
+def eventually(condition: Callable[[], Any], within: float = 20.0, otherwise: Callable[[], str] = str) -> Any:
+    """The first true value of ``condition``, asked again until then; fails when there is none within so many seconds, and says ``otherwise``."""
     end = time.monotonic() + within
     while not (value := condition()):
         if time.monotonic() > end:
-            raise TimeoutError("the condition never came true")
+            raise TimeoutError(f"the condition never came true. {otherwise()}")
         time.sleep(0.01)
     return value

@@ -1,7 +1,7 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs as templates see them: read by name, as plain data. Only the filters and the lookup call it."""
+"""Runs as templates see them: read by name, as plain data. Only the filters, the lookup and the actions call it."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def run_of(given: object) -> str:
 
 def data(value: T) -> T:
     """``value`` as nothing that Ansible evaluates once more: what people and devices said stands in it."""
-    try:
-        # Since ansible-core 2.19 only what is marked as an author's is evaluated, before only what is marked as unsafe is not.
-        from ansible.template import trust_as_template as dummy  # noqa: F401
-    except ImportError:
-        from ansible.utils.unsafe_proxy import wrap_var
+    from ansible import template
 
-        marked: T = wrap_var(value)
-        return marked
-    return value
+    # Since ansible-core 2.19 only what is marked as an author's is evaluated, before only what is marked as unsafe is not.
+    if hasattr(template, "trust_as_template"):
+        return value
+    from ansible.utils.unsafe_proxy import wrap_var
+
+    marked: T = wrap_var(value)
+    return marked
 
 
 def missing(name: str, error: ModuleNotFoundError) -> str:

@@ -15,14 +15,10 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.api import descr
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.from_playbook import Driven
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.answering import chosen
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import (
-    CONFLICT,
-    AnsweredBy,
-    Remote,
-    workflow_name,
-)
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import WAITING, RunSummary, summary
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import open_questions
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.slug import workflow_name
 
 _LOOK_AGAIN = 1.0
 """Seconds between two looks at a run."""
@@ -70,18 +66,16 @@ def answered(server: Remote, run: str, step: str, choice: str, comment: str) -> 
     asking = open_questions(past.events)
     at = step or chosen(asking, (), past.folder.run)[0].path
     question, dummy = chosen(asking, (at, choice), past.folder.run)
-    counted, refused = False, ""
-    try:
-        said = server.answer(past.folder.run, question.path, question.question.id, choice, comment)
-        counted = bool(said["recorded"])
-    except AnsweredBy as error:
-        if error.status != CONFLICT:
-            raise
-        refused = str(error)
-    became = {"step": question.path, "counted": counted, "refused": refused}
-    result = {**looked_at(server, past.folder.run), **became, "changed": not refused}
-    if refused:
-        result.update(failed=True, msg=f"workflow: the answer does not count: {refused}")
+    said = server.answer(past, question, choice, comment)
+    result = {
+        **looked_at(server, past.folder.run),
+        "step": question.path,
+        "counted": said.recorded and not said.refused,
+        "refused": said.refused,
+        "changed": not said.refused,
+    }
+    if said.refused:
+        result.update(failed=True, msg=f"workflow: the answer does not count: {said.refused}")
     return result
 
 

@@ -282,9 +282,6 @@ def engine_of(loop: Loop, folder: RunFolder, workflow: Workflow, around: Surroun
 
     def all_connections() -> Mapping[str, Mapping[str, Any]]:
         local = {"records": str(state.records), **connections.get("local", {})}
-        if around.project.path is not None:
-            # As every path of the project file; the process may be anywhere, today and when the run is gone on with.
-            local["records"] = str(around.project.path.parent / Path(str(local["records"])).expanduser())
         # Behind the first, a ChainMap only reads; and these are resolved when they are read.
         return ChainMap({"local": local}, cast(MutableMapping[str, Mapping[str, Any]], connections))
 

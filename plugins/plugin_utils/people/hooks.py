@@ -9,11 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
-
-KINDS: Mapping[str, str] = {"gitlab": "", "github": "", "servicenow": "correlation_id", "hmac": "step"}
-"""How a source proves itself, each with the expression that says by default which step its hook is for; GitLab's hooks say it by themselves."""
-
 
 @dataclass(frozen=True)
 class HookStart:
@@ -27,31 +22,11 @@ class HookStart:
 
 @dataclass(frozen=True)
 class HookSource:
-    """Somebody who sends webhooks. ``secrets`` are what they may prove themselves with, as references; ``step`` is JMESPath that gives ``RUN/STEP``."""
+    """Somebody who sends webhooks of ``kind``. ``secrets`` are what they may prove themselves with, as references; ``step`` is JMESPath that gives
+    ``RUN/STEP``, "" for that of the kind.
+    """
 
     kind: str
     secrets: tuple[Any, ...]
     step: str = ""
     start: HookStart | None = None
-
-
-class Expression:
-    """A compiled JMESPath expression. Raises AuthorError when it is none."""
-
-    def __init__(self, text: str) -> None:
-        import jmespath
-        from jmespath.exceptions import JMESPathError
-
-        try:
-            self._compiled = jmespath.compile(text)
-        except JMESPathError as error:
-            raise AuthorError(f"{text!r} is no JMESPath expression: {str(error).splitlines()[0]}") from None
-
-    def of(self, document: Any) -> Any:
-        """What it gives of ``document``; None where it gives nothing, also because a function met a value that it does not take."""
-        from jmespath.exceptions import JMESPathError
-
-        try:
-            return self._compiled.search(document)
-        except JMESPathError:
-            return None

@@ -6,33 +6,33 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.netops.changerail.plugins.module_utils.conditions import Expression
 from ansible_collections.netops.changerail.plugins.module_utils.durations import moment, seconds
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
+from ansible_collections.netops.changerail.plugins.module_utils.operation import find as find_kind
 from ansible_collections.netops.changerail.plugins.module_utils.question import ASSURANCES
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import KINDS as HOOK_KINDS
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import Expression, HookSource, HookStart
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import HookSource, HookStart
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People, Person, plain
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import ASKED, Level
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project, Reference
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.project_values import Values, nothing
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.trusted import distrust, read_trusted
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.actions import ours
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.document import (
     Items,
     Node,
-    Scalar,
     Table,
     decoded,
     described,
     parse,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.mistake import Mistakes, nearest, shown
-from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Position, Unsafe, Vaulted
 
 NAME = "changerail.yml"
 VARIABLE = "CHANGERAIL_CONFIG"
@@ -68,7 +68,7 @@ LEVEL: Mapping[str, str] = {
     "to": f"Who is told then: people, groups, channels, or `{ASKED}` for those who may answer.",
 }
 HOOK: Mapping[str, str] = {
-    "kind": f"How the source proves itself: one of {', '.join(HOOK_KINDS)}.",
+    "kind": "How the source proves itself: `gitlab`, `github`, `servicenow`, `hmac`, or one of another collection by its full name.",
     "secret": "What it proves itself with, or a list of such while one is replaced by another; `!vault` or `{env: NAME}`.",
     "step": "JMESPath over the hook's body that gives `RUN/STEP`, the step to look at now. GitLab's hooks say it by themselves.",
     "start": "The workflow that a hook of this source may start.",
@@ -79,10 +79,6 @@ HOOK_START: Mapping[str, str] = {
     "when": "JMESPath over the hook's body; only where it gives true is anything started.",
     "variables": "Variables of the workflow, each with the JMESPath over the hook's body that gives its value.",
 }
-
-_SECRET_KEY = re.compile(r"(?i)(password|passwd|passphrase|secret|token|api[-_]?key|authorization)\Z")
-_PASSWORD_IN_URL = re.compile(r"://[^/@\s:?#]*:[^/@\s?#]+@")
-_SSH_KEY = re.compile(r"(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ +[A-Za-z0-9+/=]{16,}( .*)?\Z")
 
 
 @dataclass(frozen=True)
@@ -131,12 +127,8 @@ def load(path: Path) -> Project:
     return project
 
 
-class _Reader:
+class _Reader(Values):
     """Walks the tree of one project file, makes values of it and reports what is wrong. A wrong part is left out."""
-
-    def __init__(self, mistakes: Mistakes, path: Path) -> None:
-        self._mistakes = mistakes
-        self._path = path
 
     def project(self, tree: Node) -> Project:
         sections = dict(self._table(tree, "the project file", SECTIONS))
@@ -165,7 +157,7 @@ class _Reader:
         notify: dict[str, list[Any]] = {}
         owners: dict[str, str] = {}
         for name, node in self._named(section, "people"):
-            parts = {} if _nothing(node) else dict(self._table(node, f"person {name}", PERSON))
+            parts = {} if nothing(node) else dict(self._table(node, f"person {name}", PERSON))
             logins = tuple(text for text, _at in self._texts(parts.get("os_user"))) if "os_user" in parts else (name,)
             for login in logins:
                 if owners.setdefault(login, name) != name:
@@ -218,12 +210,15 @@ class _Reader:
         }
         return joined, {group: sorted(inside) for group, inside in members.items()}
 
-    def _connections(self, section: Node | None) -> dict[str, Mapping[str, Any]]:
-        connections: dict[str, Mapping[str, Any]] = {}
+    def _connections(self, section: Node | None) -> dict[str, dict[str, Any]]:
+        connections: dict[str, dict[str, Any]] = {}
         for name, node in self._named(section, "connections"):
             if isinstance(node, Table):
                 connections[name] = self._value(node)
-            elif not _nothing(node):
+                for entry in node.entries:
+                    if (name, entry.key.text) == ("local", "records"):
+                        connections[name]["records"] = self._place(entry.node)
+            elif not nothing(node):
                 self._mistakes.add(node.at, f"connection {name} is {described(node)}", "a mapping of its options")
         return connections
 
@@ -270,21 +265,15 @@ class _Reader:
         for name, node in self._named(section, "hooks"):
             parts = dict(self._table(node, f"hook {name}", HOOK))
             if not {"kind", "secret"} <= set(parts):
-                self._mistakes.add(
-                    node.at, f"hook {name} lacks a part", f"kind (one of {', '.join(HOOK_KINDS)}) and secret"
-                )
+                self._mistakes.add(node.at, f"hook {name} lacks a part", "kind and secret")
                 continue
             kind = self._text(parts["kind"])
-            if kind not in HOOK_KINDS:
-                self._mistakes.add(
-                    parts["kind"].at,
-                    f"kind {shown(kind)}",
-                    f"one of {', '.join(HOOK_KINDS)}",
-                    nearest(kind, HOOK_KINDS),
-                )
-                continue
+            try:
+                find_kind("hooks", kind)
+            except AuthorError as error:
+                self._mistakes.add(parts["kind"].at, str(error), "", partial(nearest, kind, ours("hooks")))
             secrets = self._value(parts["secret"], "secret")
-            step = self._expression(parts["step"]) if "step" in parts else HOOK_KINDS[kind]
+            step = self._expression(parts["step"]) if "step" in parts else ""
             start = self._start(name, parts["start"]) if "start" in parts else None
             yield name, HookSource(kind, tuple(secrets if isinstance(secrets, list) else [secrets]), step, start)
 
@@ -305,114 +294,9 @@ class _Reader:
             self._mistakes.add(node.at, str(error))
         return text
 
-    # What values are
-
-    def _table(self, node: Node, what: str, known: Mapping[str, str]) -> Iterator[tuple[str, Node]]:
-        """The entries of a mapping that may have only ``known`` keys."""
-        if not isinstance(node, Table):
-            self._mistakes.add(node.at, f"{what} is {described(node)}", f"a mapping with {', '.join(known)}")
-            return
-        for entry in node.entries:
-            name = entry.key.text
-            if name in known:
-                yield name, entry.node
-            else:
-                self._mistakes.add(
-                    entry.key.at, f"{what} has no {shown(name)}", f"one of {', '.join(known)}", nearest(name, known)
-                )
-
-    def _named(self, section: Node | None, what: str) -> Iterator[tuple[str, Node]]:
-        """The entries of a mapping whose keys are names of the author's choice."""
-        if section is None or _nothing(section):
-            return
-        if not isinstance(section, Table):
-            self._mistakes.add(section.at, f"{what} is {described(section)}", "a mapping by name")
-            return
-        for entry in section.entries:
-            yield plain(entry.key.text), entry.node
-
-    def _text(self, node: Node) -> str:
-        if (
-            isinstance(node, Scalar)
-            and node.text
-            and isinstance(node.value, (str, int, float))
-            and not isinstance(node.value, bool)
-        ):
-            return node.text
-        self._mistakes.add(node.at, described(node), "text")
-        return ""
-
-    def _texts(self, node: Node | None) -> Iterator[tuple[str, Position]]:
-        """One text or a list of them, each with its place."""
-        if node is None or _nothing(node):
-            return
-        for inner in node.items if isinstance(node, Items) else (node,):
-            if text := self._text(inner):
-                yield text, inner.at
-
-    def _keys(self, node: Node | None) -> Iterator[str]:
-        for text, at in self._texts(node):
-            if _SSH_KEY.match(text):
-                yield text
-            else:
-                self._mistakes.add(
-                    at,
-                    f"{shown(text)} is no SSH public key",
-                    "the line of a .pub file, such as 'ssh-ed25519 AAAA… comment'",
-                )
-
-    def _urls(self, node: Node) -> list[Any]:
-        values = self._value(node)
-        urls = values if isinstance(values, list) else [values]
-        for url in urls:
-            if not isinstance(url, Reference) and not (isinstance(url, str) and "://" in url):
-                self._mistakes.add(
-                    node.at,
-                    described(node),
-                    "an Apprise URL such as mailto://…, or a list of them, !vault or {env: NAME}",
-                )
-        return urls
-
-    def _place(self, node: Node) -> Any:
-        """A URL as it is; a path starts at the project file's folder."""
-        value = self._value(node)
-        if isinstance(value, Reference) or (isinstance(value, str) and "://" in value):
-            return value
-        return str(self._path.parent / Path(self._text(node)).expanduser())
-
-    def _value(self, node: Node, key: str = "") -> Any:
-        """A value with references in place of ``!vault`` and ``{env: NAME}``; a secret that is written out is a mistake."""
-        if isinstance(node, Items):
-            return [self._value(item, key) for item in node.items]
-        if isinstance(node, Table):
-            if [entry.key.text for entry in node.entries] == ["env"]:
-                return Reference(self._text(node.entries[0].node), node.at)
-            return {entry.key.text: self._value(entry.node, entry.key.text) for entry in node.entries}
-        if isinstance(node.value, Vaulted):
-            return Reference(node.value, node.at)
-        written_out = isinstance(node.value, str) and (
-            _PASSWORD_IN_URL.search(node.text) or (node.text and _SECRET_KEY.search(key))
-        )
-        if written_out:
-            self._mistakes.add(
-                node.at, f"a secret stands here in clear ({key or 'a password in a URL'})", "!vault, or {env: NAME}"
-            )
-        return node.value.text if isinstance(node.value, Unsafe) else node.value
-
-    def _checked(self, node: Node, parse: Callable[[], float]) -> float:
-        try:
-            return parse()
-        except AuthorError as error:
-            self._mistakes.add(node.at, str(error))
-            return 0.0
-
 
 def _says_nothing(text: str) -> bool:
     return all(line.strip() in ("", "---") or line.lstrip().startswith("#") for line in text.splitlines())
-
-
-def _nothing(node: Node) -> bool:
-    return isinstance(node, Scalar) and node.value is None
 
 
 def _all_groups(people: Mapping[str, Person]) -> list[str]:

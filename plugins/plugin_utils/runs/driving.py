@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.engine.engine im
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import Surround, create, drive
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder, StateFolder
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import Who, login
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import Who
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import history
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.evidence import collect, write
@@ -33,13 +32,12 @@ def begin(
     limit: str | None = None,
     check: bool = False,
     vault_password_files: Sequence[str] = (),
-    requester: str | Who = "",
+    requester: Who,
     run_id: str | None = None,
 ) -> RunFolder:
     """Write the first record of a run of the workflow file; nothing is started yet.
 
-    ``requester`` is who requests the change: a name, "" for the person of this login, or whom a door has identified. Raises AuthorError (CheckError for the
-    file's mistakes), StorageError.
+    ``requester`` is who requests the change, as the door has identified them. Raises AuthorError (CheckError for the file's mistakes), StorageError.
     """
     options = {
         "inventory": [_place(source) for source in inventory],
@@ -47,13 +45,12 @@ def begin(
         "check": check,
         "vault_password_files": [str(Path(path).absolute()) for path in vault_password_files],
     }
-    who = requester if isinstance(requester, Who) else project.people.claimed(requester, login(os.getuid()))
     return create(
         load(workflow, variables.keys()),
         state=state,
         variables=variables,
         options={name: value for name, value in options.items() if value},
-        requester={"name": who.person, "assurance": who.assurance, "os_user": who.os_user},
+        requester={"name": requester.person, "assurance": requester.assurance, "os_user": requester.os_user},
         project=project,
         run=run_id,
     )

@@ -236,7 +236,7 @@ class Position:
             self._changed = True
 
     def keep(self) -> None:
-        """Write it where it is kept. Raises StorageError."""
+        """Write it where it is kept, whole but not synced: after a power cut the last of what was told is told again. Raises StorageError."""
         if self._file is None or not self._changed:
             return
         private_folder(self._file.parent)

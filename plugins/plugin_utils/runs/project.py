@@ -31,6 +31,11 @@ def of_run(past: History) -> Project:
     return load(Path(past.started.project)) if past.started.project else Project()
 
 
+def who_says(project: Project, name: str) -> Who:
+    """The person ``name`` that somebody at this login says to be; "" for the person behind it."""
+    return project.people.claimed(name, login(os.getuid()))
+
+
 def who_types(project: Project) -> Who:
     """The person behind the login of this process."""
     return project.people.of_login(login(os.getuid()))

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +23,9 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run impor
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.timers import Clock
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder, storage_error
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.answering import evidence_item, new_id
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import login
 from ansible_collections.netops.changerail.plugins.plugin_utils.playbooks.results import recorded_outcome
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import history, state_folder
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import for_new_run
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import for_new_run, who_says
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import send
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load_sources
 
@@ -95,7 +93,7 @@ def _run_of_its_own(recording: Recording, outcome: Done | Failed, person: str, n
         RunFinished(now, "failed" if failure else "succeeded", message),
     ]
     project = for_new_run(None)
-    who = project.people.claimed(person, login(os.getuid()))
+    who = who_says(project, person)
     create(
         load_sources(_MAIN, {_MAIN: json.dumps(document)}, folder),
         state=recording.folder.state,

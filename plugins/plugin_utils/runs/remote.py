@@ -1,7 +1,7 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs at a ``changerail serve``, through its REST API. Doors call it where ``$CHANGERAIL_SERVER`` names one.
+"""Runs at a ``changerail serve``, through its REST API; ``places.of_environment`` gives it where ``$CHANGERAIL_SERVER`` names one.
 
 A run is fetched as its journal and folded here with the views that local runs are shown with; the chain of its lines is verified on the way.
 """
@@ -11,9 +11,8 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
-import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,14 +28,19 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record, records
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import NEWEST, History
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import RunSummary, from_dict
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import Became
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import StepDetail
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import RunStatus, status
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import RunSummary, from_dict, summary
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion
 
 if TYPE_CHECKING:
     import requests
 
 SERVER, TOKEN = "CHANGERAIL_SERVER", "CHANGERAIL_TOKEN"
-CONFLICT = 409
+_CONFLICT = 409
 """The status of what cannot be done as the run stands now, such as an answer that does not count."""
+_YOURSELF = "a name or a key of your own is for runs on this machine: at a server you are whose token it is"
 _PATIENCE = (10, 60)
 """Seconds to connect, and between two pieces of an answer."""
 _LOOK_AGAIN = 1.0
@@ -96,8 +100,10 @@ class Remote:
             raise UnknownRun(f"run {name!r}: could be: {', '.join(found[:10])}")
         raise UnknownRun(f"run {name!r}: none of that name at {self.url} that you may see")
 
-    def summaries(self, mine: bool) -> Iterator[tuple[str, RunSummary | ChangerailError]]:
+    def summaries(self, mine: bool, config: str | None = None) -> Iterator[tuple[str, RunSummary | ChangerailError]]:
         """Every run, the newest first, or only those that wait for the token's owner; for a run that cannot be read the error."""
+        if config:
+            raise AuthorError("--config is for runs on this machine: the server has a project file of its own")
         after = ""
         for _page in range(_PAGES):
             page = self._call("GET", "/runs", limit=_PAGE, after=after, mine="true" if mine else "false")
@@ -121,10 +127,10 @@ class Remote:
         workflow = load_sources(first.main, first.sources, first.folder)
         return History(RunFolder(Path(run)), first, workflow, found)
 
-    def follow(self, past: History, going_on: Callable[[], bool] = lambda: True) -> Iterator[Record]:
-        """The records after ``past`` as they are written, as long as ``going_on`` says so."""
+    def follow(self, past: History) -> Iterator[Record]:
+        """The records after ``past`` as they are written, without an end."""
         last = past.records[-1]
-        while going_on():
+        while True:
             lines = self._journal(past.folder.run, last.seq)
             for record in records(lines, last):
                 last = record
@@ -140,18 +146,60 @@ class Remote:
         given = {name: value for name, value in body.items() if value is not None}
         return str(self._call("POST", "/runs", given)["run"])
 
-    def answer(self, run: str, path: str, question: str, choice: str, comment: str) -> Mapping[str, Any]:
-        """Answer question id ``question`` at step ``path``. Raises AnsweredBy with status 409 when it does not count."""
-        body = {"path": path, "question": question, "choice": choice, "comment": comment}
-        return self._call("POST", f"/runs/{_quoted(run)}/answers", body)
+    @property
+    def driver(self) -> str:
+        return self.url
 
-    def cancel(self, run: str, reason: str, force: bool) -> Mapping[str, Any]:
-        """Cancel the run."""
-        return self._call("POST", f"/runs/{_quoted(run)}/cancel", {"reason": reason, "force": force})
+    def __str__(self) -> str:
+        return f"at {self.url}"
 
-    def file(self, run: str, kind: str, path: str, name: str) -> bytes:
-        """A file of step ``path``: ``kind`` is "shown" (with a question) or "artifact"."""
-        return self._sent("GET", f"/runs/{_quoted(run)}/{kind}", None, {"path": path, "name": name}).content
+    def status(self, past: History) -> RunStatus:
+        """The history alone tells it: the server drives every run."""
+        return status(past.workflow, past.events)
+
+    def is_over(self, past: History) -> bool:
+        return summary(self.history(past.folder.run).events).over
+
+    def shown(self, past: History, asked: OpenQuestion, name: str) -> bytes:
+        return self._file(past, "shown", asked.path, name)
+
+    def artifact(self, past: History, step: StepDetail, name: str) -> bytes:
+        return self._file(past, "artifact", step.path, name)
+
+    def output(self, past: History, step: StepDetail) -> bytes | None:
+        """Only once it is an artifact."""
+        found = next((attempt.output for attempt in reversed(step.attempts) if attempt.output is not None), None)
+        return None if found is None else self.artifact(past, step, found.name)
+
+    def output_place(self, past: History, step: StepDetail) -> None:
+        """Nothing of a run lies on this machine."""
+
+    def journal_place(self, past: History) -> None:
+        """Nothing of a run lies on this machine."""
+
+    def answer(
+        self, past: History, asked: OpenQuestion, choice: str, comment: str, person: str = "", key: Path | None = None
+    ) -> Became:
+        if person or key is not None:
+            raise AuthorError(_YOURSELF)
+        body = {"path": asked.path, "question": asked.question.id, "choice": choice, "comment": comment}
+        try:
+            said = self._call("POST", f"/runs/{_quoted(past.folder.run)}/answers", body)
+        except AnsweredBy as error:
+            if error.status != _CONFLICT:
+                raise
+            return Became(True, self.url, str(error))
+        return Became(bool(said["recorded"]), self.url)
+
+    def cancel(self, past: History, reason: str, person: str, force: bool) -> Became:
+        if person:
+            raise AuthorError(_YOURSELF)
+        body = {"reason": reason, "force": force}
+        said = self._call("POST", f"/runs/{_quoted(past.folder.run)}/cancel", body)
+        return Became(bool(said["recorded"]), self.url)
+
+    def _file(self, past: History, kind: str, path: str, name: str) -> bytes:
+        return self._sent("GET", f"/runs/{_quoted(past.folder.run)}/{kind}", None, {"path": path, "name": name}).content
 
     def _journal(self, run: str, after: int) -> list[bytes]:
         content = self._sent("GET", f"/runs/{_quoted(run)}/journal", None, {"after": after}).content
@@ -211,11 +259,6 @@ class Remote:
         if status == 404:
             return UnknownRun(said)
         return AuthorError(said) if status in (400, 401, 403, 422) else AnsweredBy(said, status)
-
-
-def workflow_name(file: str) -> str:
-    """What a server calls the workflow of this file."""
-    return re.sub(r"\.ya?ml\Z", "", Path(file).name)
 
 
 def _is_loopback(host: str) -> bool:

@@ -31,6 +31,15 @@ class Sent:
     driver: str
 
 
+@dataclass(frozen=True)
+class Became:
+    """What became of an answer or a cancel: whether it is ``recorded``, who drives the run ("" when nobody does), and why it does not count ("": it does)."""
+
+    recorded: bool
+    driver: str
+    refused: str = ""
+
+
 def send(past: History, item: Mapping[str, Any], became: Callable[[Event], bool]) -> Sent:
     """Put ``item`` into the run's inbox and find the event it becomes, which ``became`` recognises.
 

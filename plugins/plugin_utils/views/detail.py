@@ -26,6 +26,8 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.views.late impor
 
 ARTIFACTS = ("artifacts", "logs")
 """Where a result has its files, by name."""
+_OUTPUT = frozenset({"output", "log", "log.txt"})
+"""What operations call the file that is their output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,11 @@ class Attempt:
     def artifacts(self) -> tuple[Artifact, ...]:
         """The files the attempt made or fetched, by name."""
         return artifacts_in(self.result)
+
+    @property
+    def output(self) -> Artifact | None:
+        """The file with what the attempt printed, None when there is none (yet)."""
+        return next((artifact for artifact in self.artifacts if artifact.name in _OUTPUT), None)
 
 
 @dataclass(frozen=True, slots=True)

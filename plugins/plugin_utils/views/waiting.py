@@ -127,3 +127,8 @@ def open_questions(events: Iterable[Event]) -> tuple[OpenQuestion, ...]:
     for event in events:
         fold.apply(event)
     return tuple(fold.by_path.values())
+
+
+def question_at(events: Iterable[Event], path: str) -> OpenQuestion | None:
+    """The open question of step ``path``, None when nothing is asked there."""
+    return next((asked for asked in open_questions(events) if asked.path == path), None)

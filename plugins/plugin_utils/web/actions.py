@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import UnknownRun
@@ -36,12 +35,13 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history imp
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import Sent
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import Row, RowWait
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import summary
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, open_questions
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, question_at
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Conflict, Refused
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.workflows import Startable
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Workflow
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.slug import workflow_name
 
 _LOG = logging.getLogger("changerail.serve")
 INTERVENTION = "intervention"
@@ -109,7 +109,7 @@ class Actions:
     def answer(self, by: LoggedIn, run: str, path: str, question: str, choice: str, comment: str) -> Sent:
         """Answer question id ``question`` at step ``path``; what the engine made of it. Raises Refused, Conflict, UnknownRun."""
         past = history(self._server.state.open(run))
-        asked = next((asked for asked in open_questions(past.events) if asked.path == path), None)
+        asked = question_at(past.events, path)
         if asked is None:
             self._check_seen(by, past)
             raise Conflict(f"nothing is asked at step {path!r} of run {run}: it is answered already, or not asked yet")
@@ -230,11 +230,6 @@ class Actions:
         if by.caller.scopes is not None and access.READ not in by.caller.scopes:
             refused = may(by.caller, access.READ, Concerned())
             raise Refused(refused.reason if refused is not None else "")
-
-
-def workflow_name(file: str) -> str:
-    """What roles call the workflow of this file."""
-    return Path(file).stem
 
 
 def _concerned(past: History, asked: OpenQuestion | None = None) -> Concerned:

@@ -9,22 +9,18 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, ChangerailError, RunError
-from ansible_collections.netops.changerail.plugins.module_utils.operation import Artifact
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import AnswerRefused
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts import LoggedIn
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.showing import shown
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import current, current_status
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import Sent
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import UNREADABLE, Row
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import details
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.evidence import collect, fault
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.evidence import collect
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import INTERRUPTED, OVER, RUNNING, WAITING
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.timeline import timeline
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import open_questions
 from ansible_collections.netops.changerail.plugins.plugin_utils.web import answers, callers
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import Actions, StartWish
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Conflict, NotFound
@@ -35,6 +31,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.web.endpoints im
     description,
     query_of,
 )
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.files import artifact_at, shown_with
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.lists import Wanted, page
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.extra_vars import named
@@ -191,39 +188,16 @@ def _evidence(call: Call) -> Any:
 def _shown(call: Call) -> Any:
     from starlette.responses import Response as Plain
 
-    path, name = call.query["path"], call.query["name"]
     past = call.actions.past(call.by, call.run)
-    asked = next((asked for asked in open_questions(past.events) if asked.path == path), None)
-    if asked is None or name not in (asked.question.show or {}):
-        raise NotFound(f"{name!r}: nothing of that name is shown with a question at step {path!r} of run {call.run}")
-    return Plain(shown(asked.question, name), media_type=_DOWNLOAD)
+    return Plain(shown_with(past, call.query["path"], call.query["name"]), media_type=_DOWNLOAD)
 
 
 def _artifact(call: Call) -> Any:
     from starlette.responses import FileResponse
 
-    path, name = call.query["path"], call.query["name"]
     past = call.actions.past(call.by, call.run)
-    found = details(past.events).get(path)
-    named_so = [
-        artifact
-        for attempt in (found.attempts if found else ())
-        for artifact in attempt.artifacts
-        if artifact.name == name
-    ]
-    if not named_so:
-        raise NotFound(f"artifact {name!r}: step {path!r} of run {call.run} has none of that name")
-    return FileResponse(_own(call.server, named_so[-1]), media_type=_DOWNLOAD, filename="artifact")
-
-
-def _own(server: Server, artifact: Artifact) -> Path:
-    """Where the artifact lies. What a result names outside of the state folder is nothing the server hands out."""
-    place = Path(artifact.path).resolve()
-    if not place.is_relative_to(server.state.path.resolve()):
-        raise NotFound(f"artifact {artifact.name!r}: it lies outside of the state folder")
-    if problem := fault(artifact):
-        raise Conflict(f"artifact {artifact.name!r}: {problem}")
-    return place
+    place = artifact_at(call.server.state, past, call.query["path"], call.query["name"])
+    return FileResponse(place, media_type=_DOWNLOAD, filename="artifact")
 
 
 def _questions(call: Call) -> Any:

@@ -1,7 +1,10 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the API takes and gives, as values: fields of queries and bodies, and endpoints. Pure; ``web.api`` is made of it, ``web.openapi`` describes it."""
+"""What the API takes and gives, as values: fields of queries and bodies, and endpoints. Pure; ``web.api`` is made of it.
+
+What comes is held against the very schemas that the OpenAPI description shows.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,12 @@ from ansible_collections.netops.changerail.plugins.module_utils.errors import Au
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import CODES
 
 JSON_TYPE = "application/json"
-_KINDS: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "boolean": (bool,),
-    "object": (dict,),
-}
 _WORDS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a query or a body. ``schema`` is a JSON Schema with a ``type`` and, as far as it applies, ``enum``, ``minimum``, ``maximum``,
-    ``minLength``, ``maxLength`` and ``pattern``; ``default`` holds when it is left out."""
+    """A field of a query or a body. ``schema`` is a JSON Schema with a ``type``; ``default`` holds when it is left out."""
 
     name: str
     schema: Mapping[str, Any]
@@ -36,36 +32,11 @@ class Field:
     default: Any = None
 
     def of_text(self, text: str) -> Any:
-        """The value written in a query. Raises AuthorError."""
+        """The value written in a query; one that is none is left as text, which the schema then refuses."""
         kind = self.schema["type"]
         if kind == "integer" and re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
-            return self.checked(int(text))
-        if kind == "boolean" and text in _WORDS:
-            return _WORDS[text]
-        if kind == "string":
-            return self.checked(text)
-        raise self._wrong(f"came {text[:50]!r}")
-
-    def checked(self, value: Any) -> Any:
-        """The value when it fits the schema. Raises AuthorError."""
-        schema = self.schema
-        kinds = _KINDS[schema["type"]]
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise self._wrong(f"came {type(value).__name__}")
-        if "enum" in schema and value not in schema["enum"]:
-            raise self._wrong(f"came {str(value)[:50]!r}")
-        if isinstance(value, int) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
-            raise self._wrong(f"came {value}")
-        if isinstance(value, str):
-            if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
-                raise self._wrong(f"came {len(value)} characters")
-            if "pattern" in schema and not re.search(schema["pattern"], value):
-                raise self._wrong(f"came {value[:50]!r}")
-        return value
-
-    def _wrong(self, came: str) -> AuthorError:
-        wanted = ", ".join(f"{word} {value}" for word, value in self.schema.items())
-        return AuthorError(f"{self.name}: expected {wanted}; {came}")
+            return int(text)
+        return _WORDS.get(text, text) if kind == "boolean" else text
 
 
 @dataclass(frozen=True)
@@ -92,17 +63,12 @@ class Endpoint:
 def query_of(given: Sequence[tuple[str, str]], fields: Sequence[Field]) -> dict[str, Any]:
     """The values of a query. Raises AuthorError."""
     known = {wanted.name: wanted for wanted in fields}
-    values = {wanted.name: wanted.default for wanted in fields}
-    seen: set[str] = set()
+    values: dict[str, Any] = {}
     for name, text in given:
-        if name not in known:
-            raise AuthorError(f"query: {name[:50]!r} is unknown; expected {', '.join(known) or 'none'}")
-        if name in seen:
-            raise AuthorError(f"query: {name} stands there twice")
-        seen.add(name)
-        values[name] = known[name].of_text(text)
-    _complete(seen, fields, "query")
-    return values
+        if name in values:
+            raise AuthorError(f"query: {name[:50]} stands there twice")
+        values[name] = known[name].of_text(text) if name in known else text
+    return _complete(values, fields, "query")
 
 
 def body_of(content: bytes, fields: Sequence[Field]) -> dict[str, Any]:
@@ -113,16 +79,29 @@ def body_of(content: bytes, fields: Sequence[Field]) -> dict[str, Any]:
         json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise AuthorError(f"body: expected JSON in UTF-8: {error}") from None
-    if not isinstance(document, dict):
-        raise AuthorError(f"body: expected a JSON object; came {type(document).__name__}")
-    known = {wanted.name: wanted for wanted in fields}
-    unknown = next((name for name in document if name not in known), None)
-    if unknown is not None:
-        raise AuthorError(f"body: {unknown[:50]!r} is unknown; expected {', '.join(known) or 'nothing'}")
-    values = {wanted.name: wanted.default for wanted in fields}
-    values.update({name: known[name].checked(value) for name, value in document.items()})
-    _complete(document, fields, "body")
-    return values
+    return _complete(document, fields, "body")
+
+
+def _complete(given: Any, fields: Sequence[Field], place: str) -> dict[str, Any]:
+    """What was given, with the defaults for the rest. Raises AuthorError for what the description does not allow."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    wrong = best_match(Draft202012Validator(_object(fields)).iter_errors(given))
+    if wrong is not None:
+        at = "".join(f" {part}" for part in wrong.absolute_path)
+        raise AuthorError(f"{place}{at}: {wrong.message[:200]}")
+    return {**{wanted.name: wanted.default for wanted in fields}, **given}
+
+
+def _object(fields: Sequence[Field]) -> dict[str, Any]:
+    """The JSON Schema of an object with these fields and no others."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [wanted.name for wanted in fields if wanted.required],
+        "properties": {wanted.name: {**wanted.schema, "description": wanted.description} for wanted in fields},
+    }
 
 
 def description(endpoints: Sequence[Endpoint], version: str, schemas: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,15 +158,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.public:
         operation["security"] = []
     if endpoint.body is not None:
-        schema = {
-            "type": "object",
-            "additionalProperties": False,
-            "required": [wanted.name for wanted in endpoint.body if wanted.required],
-            "properties": {
-                wanted.name: {**wanted.schema, "description": wanted.description} for wanted in endpoint.body
-            },
-        }
-        operation["requestBody"] = {"required": True, "content": {JSON_TYPE: {"schema": schema}}}
+        operation["requestBody"] = {"required": True, "content": {JSON_TYPE: {"schema": _object(endpoint.body)}}}
     return operation
 
 
@@ -199,9 +170,3 @@ def _parameter(wanted: Field) -> dict[str, Any]:
         "description": wanted.description,
         "schema": dict(wanted.schema),
     }
-
-
-def _complete(given: Any, fields: Sequence[Field], place: str) -> None:
-    missing = [wanted.name for wanted in fields if wanted.required and wanted.name not in given]
-    if missing:
-        raise AuthorError(f"{place}: {', '.join(missing)} is missing")

@@ -14,16 +14,16 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ansible_collections.netops.changerail.plugins.module_utils.conditions import Expression
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, ChangerailError
-from ansible_collections.netops.changerail.plugins.module_utils.gitlab import hooks as gitlab
-from ansible_collections.netops.changerail.plugins.module_utils.gitlab.hooks import HookRefused, Seen
+from ansible_collections.netops.changerail.plugins.module_utils.hook import Hint, HookKind, HookRefused, Seen
+from ansible_collections.netops.changerail.plugins.module_utils.operation import JSON, find
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.templating import Templating
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import Expression, HookSource, HookStart
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import HookSource, HookStart
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Resolver
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import WAIT, Row
-from ansible_collections.netops.changerail.plugins.plugin_utils.web import proofs
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import Actions, StartWish
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
 
@@ -33,71 +33,82 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
 _LOG = logging.getLogger("changerail.serve")
-_DEPTH = 100
-"""How deep JSON may nest: far beyond any hook's, far below what the interpreter bears."""
 
 Step = tuple[str, str]
 """Run and step path."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Asked:
     """What a hook asks for: ``steps`` to look at now, and a run to start."""
 
     steps: Sequence[Step] = ()
     start: StartWish | None = None
 
 
+class Starting:
+    """What the hooks of a source may start."""
+
+    def __init__(self, rule: HookStart) -> None:
+        self._workflow = rule.workflow
+        self._when = Expression(rule.when) if rule.when else None
+        self._run_id = Expression(rule.run_id)
+        self._variables = {name: Expression(text) for name, text in rule.variables.items()}
+
+    def wish(self, document: JSON) -> StartWish | None:
+        """The run that the hook asks for, None when it asks for none. Raises HookRefused when it has not what that takes."""
+        try:
+            if self._when is not None and self._when.of(document) is not True:
+                return None
+            run_id = self._run_id.of(document)
+            variables = {name: value.of(document) for name, value in self._variables.items()}
+        except AuthorError as error:
+            raise HookRefused(400, f"start: {error}") from None
+        if not isinstance(run_id, (str, int)) or isinstance(run_id, bool) or run_id == "":
+            raise HookRefused(400, f"run_id: {self._run_id.text} gives no id for the run: {json.dumps(run_id)[:100]}")
+        # What is not in the hook is left to the workflow's own default.
+        given = {name: value for name, value in variables.items() if value is not None}
+        return StartWish(self._workflow, given, run_id=str(run_id))
+
+
 class Receiver:
     """What one source sends. ``secrets`` are those of its configuration, in clear; ``rows`` gives how all runs stand."""
 
     def __init__(self, source: HookSource, secrets: Sequence[str], rows: Callable[[], Iterable[Row]]) -> None:
-        self._source = source
+        self._kind: HookKind = find("hooks", source.kind)
         self._secrets = secrets
         self._rows = rows
         self._seen = Seen()
-        self._step = Expression(source.step) if source.step else None
+        step = source.step or self._kind.step
+        self._step = Expression(step) if step else None
+        self._starting = Starting(source.start) if source.start is not None else None
 
-    def receive(self, headers: Mapping[str, str], body: bytes, now: float) -> Wanted:
+    def receive(self, headers: Mapping[str, str], body: bytes, now: float) -> Asked:
         """What the hook asks for; nothing when it came before. ``headers`` have lower-case names. Raises HookRefused."""
-        if self._source.kind == "gitlab":
-            signing = [secret for secret in self._secrets if secret.startswith("whsec_")]
-            token = next((secret for secret in self._secrets if secret not in signing), "")
-            hint = gitlab.receive(headers, body, gitlab.HookSecrets(token, signing), self._seen, now)
-            if hint is None:
-                return Wanted()
-            return Wanted(tuple(self._concerned(hint)), self._started(_json(body)))
-        key = proofs.CHECKS[self._source.kind](headers, body, self._secrets, now)
+        key = self._kind.prove(headers, body, self._secrets, now)
         document = _json(body)
-        if not self._seen.add(key):
-            return Wanted()
-        return Wanted(tuple(self._named(document)), self._started(document))
+        hint = self._kind.hint(headers, document)
+        steps = dict.fromkeys([*self._named(hint, document), *self._waiting_for(hint)])
+        start = self._starting.wish(document) if self._starting is not None else None
+        return Asked(tuple(steps), start) if self._seen.add(key) else Asked()
 
-    def _named(self, document: Any) -> Iterator[Step]:
-        text = self._step.of(document) if self._step is not None else None
+    def _named(self, hint: Hint, document: JSON) -> Iterator[Step]:
+        if hint.run:
+            yield hint.run, hint.step
+        try:
+            text = self._step.of(document) if self._step is not None else None
+        except AuthorError as error:
+            raise HookRefused(400, str(error)) from None
         if isinstance(text, str) and text:
             run, _slash, path = text.partition("/")
             yield run, path
 
-    def _concerned(self, hint: gitlab.Hint) -> Iterator[Step]:
-        """By the pipeline's key where the hook shows it, and by what waiting steps, then of that run alone, say that they wait for: a step may go on
-        with a pipeline that another one started.
-        """
-        if hint.run:
-            yield hint.run, hint.step
-        for row in self._rows() if hint.pipeline else ():
+    def _waiting_for(self, hint: Hint) -> Iterator[Step]:
+        """By what waiting steps say that they wait for; where the run is known, of that run alone: a step may go on with what another one started."""
+        for row in self._rows() if hint.thing else ():
             for wait in row.waits if hint.run in ("", row.run) else ():
-                if wait.kind == WAIT and wait.path != hint.step and hint.pipeline in wait.title.split():
+                if wait.kind == WAIT and hint.thing in wait.title.split():
                     yield row.run, wait.path
-
-    def _started(self, document: Any) -> StartWish | None:
-        rule = self._source.start
-        if rule is None or (rule.when and Expression(rule.when).of(document) is not True):
-            return None
-        run_id = Expression(rule.run_id).of(document)
-        if not isinstance(run_id, (str, int)) or isinstance(run_id, bool) or run_id == "":
-            raise HookRefused(400, f"run_id: {rule.run_id} gives no id for the run: {json.dumps(run_id)[:100]}")
-        return StartWish(rule.workflow, _variables(rule, document), run_id=str(run_id))
 
 
 def routes(server: Server, actions: Actions) -> list[Route]:
@@ -115,16 +126,16 @@ def routes(server: Server, actions: Actions) -> list[Route]:
             return JSONResponse({"error": "no such source of hooks"}, 404)
         try:
             # Headers as Starlette has them: lower-case names.
-            wanted = receivers[name].receive(dict(request.headers), await request.body(), time.time())
+            asked = receivers[name].receive(dict(request.headers), await request.body(), time.time())
         except HookRefused as refused:
             _LOG.warning("hook %s refused: %s", name, refused)
             return JSONResponse({"error": str(refused)}, refused.status)
-        return JSONResponse({"received": True}, 202, background=BackgroundTask(run_in_threadpool, follow, name, wanted))
+        return JSONResponse({"received": True}, 202, background=BackgroundTask(run_in_threadpool, follow, name, asked))
 
-    def follow(name: str, wanted: Wanted) -> None:
-        for run, path in wanted.steps:
+    def follow(name: str, asked: Asked) -> None:
+        for run, path in asked.steps:
             server.scheduler.wake(run, path)
-        wish = wanted.start
+        wish = asked.start
         if wish is None or server.scheduler.row(str(wish.run_id)) is not None:
             return
         try:
@@ -144,31 +155,9 @@ def _receiver(server: Server, source: HookSource) -> Receiver:
     return Receiver(source, secrets, server.scheduler.rows)
 
 
-def _variables(rule: HookStart, document: Any) -> dict[str, Any]:
-    """What is not in the hook is left to the workflow's own default."""
-    values = {name: Expression(text).of(document) for name, text in rule.variables.items()}
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _json(body: bytes) -> Any:
+def _json(body: bytes) -> JSON:
     """The body; {} of an empty one. Raises HookRefused."""
-    if not body.strip():
-        return {}
-    if max(body.count(b"["), body.count(b"{")) > _DEPTH and _depth(body) > _DEPTH:
-        raise HookRefused(400, f"the hook's body nests deeper than {_DEPTH}")
     try:
-        return json.loads(body)
-    except ValueError:
+        return json.loads(body) if body.strip() else {}
+    except (ValueError, RecursionError):
         raise HookRefused(400, "the hook's body is no JSON; have it sent as application/json") from None
-
-
-def _depth(body: bytes) -> int:
-    """The greatest nesting; brackets in strings count too, which only makes it stricter."""
-    deepest = depth = 0
-    for byte in body:
-        if byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    return deepest

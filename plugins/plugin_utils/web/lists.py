@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import Row
-from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import workflow_name
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.slug import workflow_name
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,12 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.views.evidence i
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.form import fields, filled
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import INTERRUPTED, OVER, RUNNING, WAITING
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.timeline import timeline
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, open_questions
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, question_at
 from ansible_collections.netops.changerail.plugins.plugin_utils.web import links
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import Actions, StartWish
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import NotFound
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.door import SIGN_IN, Door, Visit
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.files import shown_with
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.lists import Wanted, page
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.live import Live
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.rendering import STATIC
@@ -148,7 +149,7 @@ def _question(visit: Visit) -> Response:
 def _ask(visit: Visit, path: str, status: int, refused: str) -> Response:
     """The page of a question as it is now; ``refused`` says why the answer to what was there before did not count."""
     past = visit.actions.past(visit.by, visit.run)
-    asked = next((asked for asked in open_questions(past.events) if asked.path == path), None)
+    asked = question_at(past.events, path)
     if asked is None and not refused:
         raise NotFound(
             f"nothing is asked at step {path!r} of run {visit.run}: it is answered already, or not asked yet"
@@ -192,12 +193,9 @@ def _shown(visit: Visit) -> Response:
     from starlette.responses import Response as Plain
 
     past = visit.actions.past(visit.by, visit.run)
-    path, name = visit.query.get("path", ""), visit.query.get("name", "")
-    asked = next((asked for asked in open_questions(past.events) if asked.path == path), None)
-    if asked is None or name not in (asked.question.show or {}):
-        raise NotFound(f"{name!r}: nothing of that name is shown with a question at step {path!r}")
+    content = shown_with(past, visit.query.get("path", ""), visit.query.get("name", ""))
     headers = {"Content-Disposition": 'attachment; filename="shown"'}
-    return Plain(shown(asked.question, name), media_type="application/octet-stream", headers=headers)
+    return Plain(content, media_type="application/octet-stream", headers=headers)
 
 
 def _step(visit: Visit) -> Response:

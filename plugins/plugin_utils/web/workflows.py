@@ -22,7 +22,7 @@ class Startable:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._judged: dict[tuple[str, int, int], bool] = {}
+        self._judged: dict[str, tuple[tuple[int, int], bool]] = {}
 
     def names(self) -> list[str]:
         """The names of all files that are workflows without a mistake."""
@@ -46,11 +46,16 @@ class Startable:
 
     def _is_workflow(self, path: Path) -> bool:
         status = path.stat()
-        mark = (path.name, status.st_mtime_ns, status.st_size)
-        if mark not in self._judged:
-            try:
-                load(path)
-                self._judged[mark] = True
-            except CheckError:
-                self._judged[mark] = False
-        return self._judged[mark]
+        mark = (status.st_mtime_ns, status.st_size)
+        known = self._judged.get(path.name)
+        if known is None or known[0] != mark:
+            known = self._judged[path.name] = (mark, _is_right(path))
+        return known[1]
+
+
+def _is_right(path: Path) -> bool:
+    try:
+        load(path)
+    except CheckError:
+        return False
+    return True

@@ -13,7 +13,7 @@ import pkgutil
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -128,7 +128,7 @@ def named(word: str) -> Named | None:
     if word in STRUCTURE:
         return Named(*STRUCTURE[word])
     short = word.removeprefix(_OURS)
-    if short in our_operations():
+    if short in ours("operations"):
         return Named(f"{_OURS}{short}", OPERATION)
     if word in builtin_modules():
         return Named(f"{_BUILTIN}{word}", MODULE)
@@ -141,11 +141,11 @@ def named(word: str) -> Named | None:
 
 def known_words() -> list[str]:
     """Every word ``named`` knows without its being a module of another collection, for suggestions."""
-    ours = our_operations()
+    operations = ours("operations")
     return [
         *STRUCTURE,
-        *ours,
-        *(f"{_OURS}{name}" for name in ours),
+        *operations,
+        *(f"{_OURS}{name}" for name in operations),
         *builtin_modules(),
         *(f"{_BUILTIN}{name}" for name in builtin_modules()),
     ]
@@ -163,10 +163,10 @@ def options_of(name: str) -> Options | None:
     return Options(operation.options, operation.constraints, tuple(operation.raw_options))
 
 
-@lru_cache(maxsize=1)
-def our_operations() -> tuple[str, ...]:
-    """The short names of our own operations, sorted."""
-    folder = find_spec(f"ansible_collections.{OUR_COLLECTION}.plugins.module_utils.operations")
+@cache
+def ours(kind: str) -> tuple[str, ...]:
+    """The short names of our own of a kind ("operations", "hooks"), sorted."""
+    folder = find_spec(f"ansible_collections.{OUR_COLLECTION}.plugins.module_utils.{kind}")
     places = folder.submodule_search_locations if folder else None
     return tuple(
         sorted(module.name for module in pkgutil.iter_modules(places or []) if not module.name.startswith("_"))

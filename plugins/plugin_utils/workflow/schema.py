@@ -20,7 +20,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.actions
     Options,
     builtin_modules,
     options_of,
-    our_operations,
+    ours,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.keywords import (
     MODULE,
@@ -60,7 +60,7 @@ def schema() -> dict[str, Any]:
         "$defs": {
             "steps": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/step"}},
             "step": _step(),
-            **{f"options_{name}": _options(options_of(f"netops.changerail.{name}")) for name in our_operations()},
+            **{f"options_{name}": _options(options_of(f"netops.changerail.{name}")) for name in ours("operations")},
             "options_import_playbook": _options(PLAYBOOK_OPTIONS),
         },
     }
@@ -124,7 +124,7 @@ def _actions() -> dict[str, tuple[str, dict[str, Any]]]:
         if place == PLAYBOOK:
             value = {"anyOf": [{"type": "string", "minLength": 1}, {"$ref": "#/$defs/options_import_playbook"}]}
         found[word] = (place, value)
-    for name in our_operations():
+    for name in ours("operations"):
         for word in (name, f"netops.changerail.{name}"):
             found[word] = (OPERATION, {"$ref": f"#/$defs/options_{name}"})
     return found

@@ -9,15 +9,15 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from support.calls import eventually
 from support.pages import ROOT, blocks
 
 PROGRAMS = ROOT / ".work" / "venv-eda" / "bin"
@@ -38,14 +38,6 @@ pytestmark = [
         not (PROGRAMS / "ansible-rulebook").exists(), reason="there is no ansible-rulebook: make eda-venv"
     ),
 ]
-
-
-def eventually(true: Callable[[], Any], what: Callable[[], str]) -> Any:
-    end = time.monotonic() + PATIENCE
-    while not (found := true()):
-        assert time.monotonic() < end, what()
-        time.sleep(0.1)
-    return found
 
 
 class Site:
@@ -124,7 +116,7 @@ class Site:
             except OSError:
                 return 0
 
-        return int(eventually(status, lambda: f"nobody listens: {self.log(name)}"))
+        return int(eventually(status, PATIENCE, lambda: f"nobody listens: {self.log(name)}"))
 
     def runs(self) -> list[str]:
         return sorted(path.parent.name for path in self.home.glob("runs/*/journal.jsonl"))
@@ -169,17 +161,20 @@ def test_from_the_event_over_the_answer_to_the_closed_record(tmp_path: Path) -> 
         assert site.post(start, "interface", {**down, "state": "up"}) == 200
         # Twice, as monitoring does it.
         assert site.post(start, "interface", down) == site.post(start, "interface", down) == 200
-        eventually(lambda: site.log(start).count("PLAY RECAP") == 2, lambda: site.log(start))
+        eventually(lambda: site.log(start).count("PLAY RECAP") == 2, PATIENCE, lambda: site.log(start))
         (run,) = site.runs()
         assert run.startswith("interface-down-r1-ge-0-0-1-1767225600-")
         eventually(
-            lambda: f"{run} asks group netops: May the traffic be moved?" in site.log(watch), lambda: site.log(watch)
+            lambda: f"{run} asks group netops: May the traffic be moved?" in site.log(watch),
+            PATIENCE,
+            lambda: site.log(watch),
         )
         assert not (tmp_path / "r1.conf").exists()
 
         assert site.post(go_on, "answer", {"run_id": run, "choice": "approve", "person": "anna"}) == 200
         eventually(
             lambda: f"{run} succeeded: ge-0/0/1 of r1 is down" in site.log(watch),
+            PATIENCE,
             lambda: site.log(go_on) + site.log(watch),
         )
         assert (tmp_path / "r1.conf").read_text() == "drain ge-0/0/1\n" and not (tmp_path / "r2.conf").exists()
@@ -203,9 +198,11 @@ def test_from_the_event_over_the_answer_to_the_closed_record(tmp_path: Path) -> 
         site.post(start, "gitlab", {**merge, "object_attributes": {**request, "action": "open"}})
         site.post(start, "gitlab", {**merge, "object_attributes": {**request, "action": "merge"}})
         eventually(
-            lambda: "succeeded: Deploy {{ 6 * 7 }}" in site.log(watch), lambda: site.log(start) + site.log(watch)
+            lambda: "succeeded: Deploy {{ 6 * 7 }}" in site.log(watch),
+            PATIENCE,
+            lambda: site.log(start) + site.log(watch),
         )
         assert [name.rpartition("-")[0] for name in site.runs()] == [run.rpartition("-")[0], "merged-net-intent-7"]
-        eventually(lambda: site.log(start).count("PLAY RECAP") == 3, lambda: site.log(start))
-        eventually(lambda: site.log(go_on).count("PLAY RECAP") == 1, lambda: site.log(go_on))
+        eventually(lambda: site.log(start).count("PLAY RECAP") == 3, PATIENCE, lambda: site.log(start))
+        eventually(lambda: site.log(go_on).count("PLAY RECAP") == 1, PATIENCE, lambda: site.log(go_on))
     assert started_in(f"CHANGERAIL_HOME={site.home}") == []

@@ -11,12 +11,7 @@ import gitlab
 import pytest
 from support.calls import eventually, finished
 
-from ansible_collections.netops.changerail.plugins.module_utils.gitlab.hooks import (
-    HookRefused,
-    HookSecrets,
-    Seen,
-    receive,
-)
+from ansible_collections.netops.changerail.plugins.module_utils.hook import HookRefused
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Done, Waiting
 from ansible_collections.netops.changerail.plugins.module_utils.operations.pipeline import OPERATION as PIPELINE
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import HookSource, HookStart
@@ -126,6 +121,7 @@ def test_a_step_ends_right_whatever_becomes_of_its_hooks(call, twin, listener, h
         woken += due
         if isinstance(outcome, Waiting) and (due or time.monotonic() > look_at):
             outcome, look_at = PIPELINE.poll(made, outcome.handle), time.monotonic() + 0.5
+        # Between two looks of the loop, which ``end`` bounds.
         time.sleep(0.01)
     twin.set(hook_delivery="in order")
     assert isinstance(outcome, Done)
@@ -133,39 +129,40 @@ def test_a_step_ends_right_whatever_becomes_of_its_hooks(call, twin, listener, h
 
 
 @pytest.mark.parametrize(
-    ("secrets", "change", "late", "text"),
+    ("secret", "change", "late", "text"),
     [
-        (HookSecrets(), {}, 0, "no secret is configured"),
-        (HookSecrets(token="other"), {}, 0, "not the configured one"),
-        (HookSecrets(signing=[SIGNING]), {}, 400, "a replay or a wrong clock"),
-        (HookSecrets(signing=["whsec_b3RoZXI="]), {}, 0, "not that of any configured signing token"),
-        (HookSecrets(signing=[SIGNING]), {"Webhook-id": "other"}, 0, "not that of any configured signing token"),
-        (HookSecrets(signing=[SIGNING]), {"Webhook-signature": ""}, 0, "carries no signature"),
-        (HookSecrets(token="shared"), {"X-Gitlab-Event": "Job Hook"}, 0, "not the one its header names"),
+        ("other", {}, 0, "not the configured one"),
+        (SIGNING, {}, 400, "a replay or a wrong clock"),
+        ("whsec_b3RoZXI=", {}, 0, "not that of any configured signing token"),
+        (SIGNING, {"Webhook-id": "other"}, 0, "not that of any configured signing token"),
+        (SIGNING, {"Webhook-signature": ""}, 0, "carries no signature"),
+        ("shared", {"X-Gitlab-Event": "Job Hook"}, 0, "not the one its header names"),
     ],
 )
-def test_what_is_not_believed(sent, secrets, change, late, text):
+def test_what_is_not_believed(sent, secret, change, late, text):
     headers, body = next((headers, body) for headers, body in sent[1] if b'"object_kind": "pipeline"' in body)
+    changed = {name.lower(): value for name, value in {**headers, **change}.items()}
     with pytest.raises(HookRefused, match=text) as refused:
-        receive({**headers, **change}, body, secrets, Seen(), time.time() + late)
+        receiver(secret=secret).receive(changed, body, time.time() + late)
     assert refused.value.status in (400, 401)
 
 
 def test_a_replay_with_another_key_is_the_same_signed_hook(sent):
-    headers, body = sent[1][0]
-    seen, secrets = Seen(), HookSecrets(signing=[SIGNING])
-    assert receive(headers, body, secrets, seen, time.time())
-    assert not receive({**headers, "Idempotency-Key": "another"}, body, secrets, seen, time.time())
+    step, hooks = sent
+    headers, body = hooks[0]
+    receiving = receiver(step, secret=SIGNING)
+    assert steps(receiving, headers, body)
+    assert not steps(receiving, {**headers, "Idempotency-Key": "another"}, body)
 
 
 def test_before_there_were_keys_the_event_and_its_body_tell_hooks_apart(sent):
-    (headers, body), (_others, other) = sent[1][0], sent[1][1]
-    old = {**headers, "Idempotency-Key": "", "X-Gitlab-Event-UUID": "one", "X-Gitlab-Event": headers["X-Gitlab-Event"]}
-    event = sent[1][1][0]["X-Gitlab-Event"]
-    seen, secrets = Seen(), HookSecrets(token="shared")
-    assert receive(old, body, secrets, seen, 0.0)
-    assert receive({**old, "X-Gitlab-Event": event}, other, secrets, seen, 0.0), "one cause, two events"
-    assert not receive(old, body, secrets, seen, 0.0)
+    step, hooks = sent
+    (headers, body), (others, other) = hooks[0], hooks[1]
+    old = {"Idempotency-Key": "", "X-Gitlab-Event-UUID": "one"}
+    receiving = receiver(step)
+    assert steps(receiving, {**headers, **old}, body)
+    assert steps(receiving, {**others, **old}, other), "one cause, two events"
+    assert not steps(receiving, {**headers, **old}, body)
 
 
 def test_another_event_wakes_nothing_and_may_start_a_change_once():
@@ -181,6 +178,6 @@ def test_another_event_wakes_nothing_and_may_start_a_change_once():
 
 
 def test_damage_is_refused():
-    secrets = HookSecrets(token="shared")
+    headers = {"x-gitlab-token": "shared", "x-gitlab-event": "Pipeline Hook"}
     with pytest.raises(HookRefused, match="not what GitLab sends"):
-        receive({"X-Gitlab-Token": "shared", "X-Gitlab-Event": "Pipeline Hook"}, b"[1]", secrets, Seen(), 0.0)
+        receiver().receive(headers, b"[1]", 0.0)

@@ -8,7 +8,12 @@ from support.messages import GAP, fits, messages
 
 ROOT = Path(__file__).resolve().parents[3]
 MODULE_UTILS = ROOT / "plugins" / "module_utils"
-SOURCES = [*sorted((MODULE_UTILS / "gitlab").glob("*.py")), MODULE_UTILS / "operations" / "pipeline.py"]
+SOURCES = [
+    *sorted((MODULE_UTILS / "gitlab").glob("*.py")),
+    MODULE_UTILS / "hooks" / "gitlab.py",
+    MODULE_UTILS / "hook.py",
+    MODULE_UTILS / "operations" / "pipeline.py",
+]
 ERRORS = {
     "OperationError": 0,
     "Refused": 0,

@@ -91,3 +91,10 @@ def test_half_an_archive_is_fetched_again_and_a_broken_one_is_not(bring: Bring) 
 def test_a_file_where_a_folder_is_wanted_is_said(bring: Bring) -> None:
     with pytest.raises(OperationError, match="'a/b' cannot be kept as a file"):
         bring(archive(("a", FILE, b"x"), ("a/b", FILE, b"x")))
+
+
+def test_of_an_archive_that_is_too_large_files_must_be_named(bring: Bring) -> None:
+    with pytest.raises(
+        OperationError, match=r"larger than \d+ bytes; name the files, without globs, instead of out/\*"
+    ):
+        bring(archive(("out/x", FILE, b"x")), "out/*", size=files.FILE_LIMIT + 1)

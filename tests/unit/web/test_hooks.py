@@ -9,11 +9,11 @@ from itertools import product
 
 import pytest
 
-from ansible_collections.netops.changerail.plugins.module_utils.gitlab.hooks import HookRefused
+from ansible_collections.netops.changerail.plugins.module_utils.hook import HookRefused
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import HookSource, HookStart
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import WAIT, Row, RowWait
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import StartWish
-from ansible_collections.netops.changerail.plugins.plugin_utils.web.hooks import Receiver, Wanted
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.hooks import Asked, Receiver
 
 SECRET = "the secret of the source"
 NOW = 1_800_000_000.0
@@ -44,7 +44,7 @@ KINDS = ("github", "servicenow", "hmac")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_hook_names_the_step_to_look_at(kind: str) -> None:
     body = json.dumps({"step": "CHG1/deploy[ams]/the firewall"}).encode()
-    assert receiver(kind).receive(proven(kind, body), body, NOW) == Wanted((("CHG1", "deploy[ams]/the firewall"),))
+    assert receiver(kind).receive(proven(kind, body), body, NOW) == Asked((("CHG1", "deploy[ams]/the firewall"),))
 
 
 # A token in a header says nothing of the body; only a signature does.
@@ -75,7 +75,32 @@ def test_a_delivery_that_comes_twice_counts_once(kind: str) -> None:
     body = json.dumps({"step": "CHG1/deploy", "number": "7", "state": "new"}).encode()
     one = receiver(kind, start=INCIDENT)
     assert one.receive(proven(kind, body), body, NOW).start is not None
-    assert one.receive(proven(kind, body), body, NOW) == Wanted()
+    assert one.receive(proven(kind, body), body, NOW) == Asked()
+
+
+def test_a_message_of_servicenow_is_no_repetition_of_one_before() -> None:
+    """Nothing tells them apart, and each may be of a change of its own."""
+    body = json.dumps({"step": "CHG1/deploy"}).encode()
+    one = receiver("servicenow")
+    for _time in range(2):
+        assert one.receive(proven("servicenow", body), body, NOW).steps == (("CHG1", "deploy"),)
+
+
+def test_a_hook_that_was_refused_counts_when_it_is_sent_again_as_it_should_be() -> None:
+    rule = HookStart("remediate", "number")
+    body = json.dumps({"step": "CHG1/deploy"}).encode()
+    one = receiver("hmac", start=rule)
+    for _time in range(2):
+        with pytest.raises(HookRefused, match="gives no id for the run"):
+            one.receive(proven("hmac", body), body, NOW)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "gitlab"])
+def test_any_of_several_secrets_will_do_while_one_is_replaced_by_another(kind: str) -> None:
+    body = json.dumps({"step": "CHG1/deploy"}).encode()
+    one = Receiver(HookSource(kind, (), "step"), ["the old one", SECRET], lambda: ())
+    headers = {"x-gitlab-token": SECRET, "x-gitlab-event": "Push Hook"} if kind == "gitlab" else proven(kind, body)
+    assert one.receive(headers, body, NOW).steps == (("CHG1", "deploy"),)
 
 
 def test_a_hook_starts_the_workflow_of_its_rule_with_data_and_no_templates() -> None:
@@ -84,13 +109,13 @@ def test_a_hook_starts_the_workflow_of_its_rule_with_data_and_no_templates() -> 
     body = json.dumps(document).encode()
     wanted = one.receive(proven("servicenow", body), body, NOW)
     assert wanted.start == StartWish("remediate", {"interface": "{{ lookup('pipe', 'id') }}"}, run_id="INC-7")
-    closed = json.dumps({**document, "state": "closed"}).encode()
+    closed = json.dumps({**document, "number": "8", "state": "closed"}).encode()
     assert one.receive(proven("servicenow", closed), closed, NOW).start is None
 
 
 def test_a_hook_without_what_the_runs_id_is_made_of_starts_nothing() -> None:
     body = b'{"state": "new"}'
-    with pytest.raises(HookRefused, match="gives no id for the run"):
+    with pytest.raises(HookRefused, match=r"start: join\('-', \['INC', number\]\) cannot be evaluated"):
         receiver("servicenow", start=INCIDENT).receive(proven("servicenow", body), body, NOW)
 
 
@@ -99,7 +124,7 @@ def test_a_hook_without_what_the_runs_id_is_made_of_starts_nothing() -> None:
 )
 def test_a_hostile_body_is_refused_or_says_nothing(body: bytes) -> None:
     try:
-        assert receiver("servicenow").receive(proven("servicenow", body), body, NOW) == Wanted()
+        assert receiver("servicenow").receive(proven("servicenow", body), body, NOW) == Asked()
     except HookRefused as refused:
         assert refused.status == 400
 
@@ -115,4 +140,4 @@ def test_a_gitlab_job_hook_wakes_who_says_that_it_waits_for_that_pipeline() -> N
     )
     body = json.dumps({"object_kind": "build", "project_id": 7, "pipeline_id": 110}).encode()
     headers = {"x-gitlab-event": "Job Hook", "x-gitlab-token": SECRET}
-    assert receiver("gitlab", rows=rows).receive(headers, body, NOW) == Wanted((("CHG1", "build"),))
+    assert receiver("gitlab", rows=rows).receive(headers, body, NOW) == Asked((("CHG1", "build"),))

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.actions import our_operations
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.actions import ours
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.keywords import STEP, TASK, TOP
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.schema import schema
 
@@ -31,7 +31,7 @@ def test_it_knows_every_keyword_with_its_meaning() -> None:
     document = schema()
     assert set(document["properties"]) == set(TOP)
     step = document["$defs"]["step"]["properties"]
-    assert {name for name in (*STEP, *TASK, *our_operations()) if name not in step} == set()
+    assert {name for name in (*STEP, *TASK, *ours("operations")) if name not in step} == set()
     assert all(step[name]["description"] == STEP[name].doc for name in STEP)
 
 

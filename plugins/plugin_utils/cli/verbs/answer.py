@@ -9,20 +9,17 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, RunError
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.files import write_diff
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import needed_run_argument
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import clock, line, out, short, styled
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import command as typed
-from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Answered, AnswerRefused
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.showing import shown
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.answering import chosen, sent
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History, current, find, history
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import of_run, who_types
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import CONFLICT, AnsweredBy, Remote
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import Sent
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.answering import chosen
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.places import Place, of_environment
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import Became
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, open_questions
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.words import asked, duration
 
@@ -68,52 +65,31 @@ def command() -> click.Command:
 
 def answer(run: str, words: Sequence[str], message: str | None, person: str, sign: bool, key: str | None) -> int:
     """Send the answer and say whether it counts; returns 1 when it is refused."""
-    server = Remote.of_environment()
-    if server is not None and (person or sign or key):
-        raise AuthorError("--as, --sign and --key are for runs on this machine: at a server you are whose token it is")
-    past = history(find(run)) if server is None else server.history(run)
+    place = of_environment()
+    past = place.history(run)
     signing_key = Path(key).expanduser() if key else _own_key() if sign else None
     question, choice = chosen(open_questions(past.events), words, past.folder.run)
     if choice is None:
-        choice, message = _asked_interactively(server, past, question, message)
-    if server is not None:
-        return _say(past, question, choice, _sent_to(server, past, question, choice, message or ""))
-    if signing_key is not None and not person:
-        person = who_types(of_run(past)).person
-    return _say(past, question, choice, sent(past, question, choice, message or "", person, signing_key))
+        choice, message = _asked_interactively(place, past, question, message)
+    became = place.answer(past, question, choice, message or "", person, signing_key)
+    return _say(place, past, question, choice, became)
 
 
-def _sent_to(server: Remote, past: History, question: OpenQuestion, choice: str, comment: str) -> Sent:
-    """Answer at the server."""
-    asked_of = question.question
-    common: dict[str, Any] = {"at": time.time(), "path": question.path, "question": asked_of.id, "answer": ""}
-    common |= {"choice": choice, "person": "", "assurance": "authenticated", "comment": comment}
-    try:
-        said = server.answer(past.folder.run, question.path, asked_of.id, choice, comment)
-    except AnsweredBy as error:
-        if error.status != CONFLICT:
-            raise
-        return Sent(AnswerRefused(**common, reason=str(error)), server.url)
-    return Sent(Answered(**common, groups=()) if said["recorded"] else None, server.url)
-
-
-def _asked_interactively(
-    server: Remote | None, past: History, question: OpenQuestion, message: str | None
-) -> tuple[str, str]:
+def _asked_interactively(place: Place, past: History, question: OpenQuestion, message: str | None) -> tuple[str, str]:
     """Show what is asked, then ask for the choice and a comment."""
     import click
 
     choices = question.question.choices
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise AuthorError(f"{question.path}: name your choice, one of {', '.join(choices)}")
-    _show(server, past, question)
+    _show(place, past, question)
     choice: str = click.prompt("Your answer", type=click.Choice(choices))
     if message is None:
         message = click.prompt("Comment", default="", show_default=False)
     return choice, message
 
 
-def _show(server: Remote | None, past: History, question: OpenQuestion) -> None:
+def _show(place: Place, past: History, question: OpenQuestion) -> None:
     asked_of = question.question
     console = out()
     console.print(
@@ -131,19 +107,16 @@ def _show(server: Remote | None, past: History, question: OpenQuestion) -> None:
         console.print(styled((f"{line(given.person)}: {given.choice} ({given.assurance}){comment}", "magenta")))
     for name in asked_of.show or {}:
         console.print(styled((f"\n{line(name)}", "bold")))
-        content = (
-            shown(asked_of, name) if server is None else server.file(past.folder.run, "shown", question.path, name)
-        )
-        write_diff(content)
+        write_diff(place.shown(past, question, name))
     console.print()
 
 
-def _say(past: History, question: OpenQuestion, choice: str, became: Sent) -> int:
+def _say(place: Place, past: History, question: OpenQuestion, choice: str, became: Became) -> int:
     console = out()
-    if isinstance(became.event, AnswerRefused):
-        console.print(styled(("refused: ", "bold red"), line(became.event.reason)), soft_wrap=True)
+    if became.refused:
+        console.print(styled(("refused: ", "bold red"), line(became.refused)), soft_wrap=True)
         return 1
-    if became.event is None:
+    if not became.recorded:
         console.print(
             styled(
                 f"sent; {became.driver} has not taken it up yet: {typed('show', short(past.folder.run), question.path)}"
@@ -157,7 +130,7 @@ def _say(past: History, question: OpenQuestion, choice: str, became: Sent) -> in
     console.print(styled(("counted", "bold green"), so_far, f": {line(choice)}"), soft_wrap=True)
     # The engine that took the answer may be gone because the run is over.
     enough = not approving or question.approvals + 1 >= quorum
-    if not became.driver and enough and not current(past.folder).over:
+    if not became.driver and enough and not place.is_over(past):
         console.print(
             styled("nobody drives the run: ", (typed("resume", short(past.folder.run)), "bold"), " goes on with it"),
             soft_wrap=True,

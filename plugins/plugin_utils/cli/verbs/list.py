@@ -19,10 +19,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal imp
     symbols,
     write_json,
 )
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import Who
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import state_folder, summaries
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import for_new_run, who_types
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.places import of_environment
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import RunSummary
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.words import asked, duration
 
@@ -55,8 +52,8 @@ def command() -> click.Command:
 
 def list_runs(mine: bool, config: str | None, as_json: bool) -> int:
     """Print the runs of this state folder, or of the server."""
-    server = Remote.of_environment()
-    found = _here(mine, config) if server is None else list(server.summaries(mine))
+    place = of_environment()
+    found = list(place.summaries(mine, config))
     if as_json:
         write_json([_document(run, seen) for run, seen in found])
     elif found:
@@ -64,21 +61,8 @@ def list_runs(mine: bool, config: str | None, as_json: bool) -> int:
         console.print(_table(found, console.width))
     else:
         waiting = "nothing waits for you" if mine else "no runs yet"
-        where = f"at {server.url}" if server is not None else f"under {state_folder().path / 'runs'}"
-        err().print(styled(f"{waiting} {where}"), soft_wrap=True)
+        err().print(styled(f"{waiting} {place}"), soft_wrap=True)
     return 0
-
-
-def _here(mine: bool, config: str | None) -> list[Listed]:
-    found = [(folder.run, seen) for folder, seen in summaries()]
-    if not mine:
-        return found
-    who = who_types(for_new_run(config))
-    return [(run, seen) for run, seen in found if isinstance(seen, RunSummary) and _waits_for(seen, who)]
-
-
-def _waits_for(seen: RunSummary, who: Who) -> bool:
-    return any(question.waits_for(who.person, who.groups) for question in seen.questions)
 
 
 def _document(run: str, seen: RunSummary | ChangerailError) -> dict[str, Any]:

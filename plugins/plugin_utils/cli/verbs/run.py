@@ -21,9 +21,10 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal imp
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import EngineStopped, RunFinished
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.driving import begin
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import history, state_folder
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import for_new_run
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote, workflow_name
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import for_new_run, who_says
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.extra_vars import parse
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.slug import workflow_name
 
 if TYPE_CHECKING:
     import click
@@ -106,7 +107,7 @@ def run(
         limit=limit,
         check=check,
         vault_password_files=vault_password_files,
-        requester=person,
+        requester=who_says(project, person),
         run_id=run_id,
     )
     if not live():

@@ -22,15 +22,8 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal imp
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.tree import picture
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import RunFinished
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import (
-    History,
-    current_status,
-    find,
-    follow,
-    history,
-)
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import status
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.places import Place, of_environment
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import INTERRUPTED, WAITING
 
 if TYPE_CHECKING:
@@ -58,11 +51,11 @@ def command() -> click.Command:
 
 def show_status(run: str, watch: bool, as_json: bool) -> int:
     """Print the status; with ``watch`` until the run is over or Ctrl-C."""
-    server = Remote.of_environment()
-    past = history(find(run)) if server is None else server.history(run)
+    place = of_environment()
+    past = place.history(run)
     if watch:
-        return _watch(past, server)
-    seen = current_status(past) if server is None else status(past.workflow, past.events)
+        return _watch(place, past)
+    seen = place.status(past)
     if as_json:
         write_json(seen.as_dict())
         return 0
@@ -70,7 +63,7 @@ def show_status(run: str, watch: bool, as_json: bool) -> int:
     height = console.height - 2 if console.is_terminal else _PIPE_HEIGHT
     for text in picture(seen, Canvas(console.width, height, time.time(), symbols().states["running"])):
         console.print(text, soft_wrap=True)
-    if server is None and seen.summary.state in (INTERRUPTED, WAITING) and not seen.summary.engine:
+    if not place.driver and seen.summary.state in (INTERRUPTED, WAITING) and not seen.summary.engine:
         console.print(
             styled(
                 ("no process drives it; ", "dim"),
@@ -82,12 +75,11 @@ def show_status(run: str, watch: bool, as_json: bool) -> int:
     return 0
 
 
-def _watch(past: History, server: Remote | None) -> int:
-    going_on = follow(past.folder, past.records) if server is None else server.follow(past)
+def _watch(place: Place, past: History) -> int:
     with suppress(KeyboardInterrupt), display(past.workflow, past.events) as shown:
         if isinstance(past.records[-1].event, RunFinished):
             return 0
-        for record in going_on:
+        for record in place.follow(past):
             shown.show(record.event)
             if isinstance(record.event, RunFinished):
                 break
