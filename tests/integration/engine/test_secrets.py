@@ -67,7 +67,8 @@ PLAY = """
   gather_facts: false
   tasks:
     - name: Quiet
-      ansible.builtin.command: {{argv: [printf, "%s", "{no_log_playbook}"]}}
+      # Not as an argument: command lines are searched as well, and that one would be of the playbook's own making.
+      ansible.builtin.command: {{argv: [cat], stdin: "{no_log_playbook}"}}
       changed_when: false
       no_log: true
       register: quiet
