@@ -1,7 +1,6 @@
 # The rulebooks of the collection and of its documentation: what they name is there, and no value of an event gets where Ansible takes it for a template.
 from __future__ import annotations
 
-import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,13 @@ from typing import Any
 import jmespath
 import pytest
 import yaml
+from support.event_source import event_source
 
 ROOT = Path(__file__).resolve().parents[3]
 EDA = ROOT / "extensions" / "eda"
 PAGE = ROOT / "docs" / "how-to" / "event-driven.md"
 OURS = "netops.changerail."
-SOURCE = runpy.run_path(str(EDA / "plugins" / "event_source" / "runs.py"))
+SOURCE = event_source()
 
 
 def rulesets() -> Iterator[Any]:
@@ -33,7 +33,7 @@ def test_what_a_rulebook_names_is_there(ruleset: dict[str, Any]) -> None:
         (name,) = source.keys() - {"name", "filters"}
         if name.startswith(OURS):
             assert name == f"{OURS}runs"
-            assert set(source[name]) <= SOURCE["_OPTIONS"]
+            assert set(source[name]) <= SOURCE._OPTIONS
     called = [rule["action"]["run_playbook"] for rule in ruleset["rules"] if "run_playbook" in rule["action"]]
     for call in called:
         assert (ROOT / "playbooks" / f"{call['name'].removeprefix(OURS)}.yml").exists(), call["name"]
@@ -44,9 +44,9 @@ def test_what_a_rulebook_names_is_there(ruleset: dict[str, Any]) -> None:
 
 
 def test_the_source_documents_its_options_and_its_examples_use_them() -> None:
-    documented = yaml.safe_load(SOURCE["DOCUMENTATION"])["options"]
-    assert set(documented) == SOURCE["_OPTIONS"] - {"eda_feedback_queue"}
-    for source in yaml.safe_load(SOURCE["EXAMPLES"]):
+    documented = yaml.safe_load(SOURCE.DOCUMENTATION)["options"]
+    assert set(documented) == SOURCE._OPTIONS - {"eda_feedback_queue"}
+    for source in yaml.safe_load(SOURCE.EXAMPLES):
         assert set(source[f"{OURS}runs"] or {}) <= set(documented)
 
 

@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import functools
 import os
-import runpy
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.event_source import PLACE, event_source
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.module_utils.question import Question
@@ -30,7 +30,6 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file imp
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import StateFolder
 
 ROOT = Path(__file__).resolve().parents[3]
-SOURCE = ROOT / "extensions" / "eda" / "plugins" / "event_source" / "runs.py"
 PATIENCE = 20.0
 NET = Question("approval", "May it be done?", ("approve", "deny"), ("approve",), groups=("netsec",))
 
@@ -51,7 +50,7 @@ def write(state: StateFolder, run: str, *events: Event) -> None:
 
 
 def source() -> Any:
-    return runpy.run_path(str(SOURCE))["main"]
+    return event_source().main
 
 
 def looped(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -232,7 +231,7 @@ def test_it_runs_where_python_does_not_know_the_collections(tmp_path: Path) -> N
         "    async def put(self, told): print(told['id']); raise SystemExit\n"
         "asyncio.run(runpy.run_path(sys.argv[1])['main'](Queue(), {'home': sys.argv[2], 'since': 'beginning'}))\n"
     )
-    file = place / SOURCE.relative_to(ROOT)
+    file = place / PLACE.relative_to(ROOT)
     ended = subprocess.run(
         [sys.executable, "-I", "-S", "-c", program, str(file), str(state.path)],
         capture_output=True,

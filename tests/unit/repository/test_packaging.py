@@ -55,7 +55,9 @@ def test_an_execution_environment_gets_the_wheels_dependencies() -> None:
 
 def test_ansible_test_brings_what_the_unit_tests_need() -> None:
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
-    needed = {line for line in PROJECT["dependencies"] if not line.startswith("ansible-core")} | set(groups["test"])
+    extras = PROJECT["optional-dependencies"]
+    needed = {line for line in PROJECT["dependencies"] if not line.startswith("ansible-core")}
+    needed |= {*groups["test"], *extras["serve"], *extras["otel"]}
     assert requirement_lines(ROOT / "tests" / "unit" / "requirements.txt") == needed | {
         "-c ../../requirements/constraints.txt"
     }
