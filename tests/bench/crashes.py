@@ -19,7 +19,8 @@ def figures() -> Iterator[Figure]:
         [sys.executable, str(program), str(KILLS)], capture_output=True, text=True, timeout=1800, check=False
     )
     found = re.search(
-        r"(\d+) engines killed in (\d+) runs, .*?(\d+) effects.*; (\d+) runs with anything doubled or lost", done.stdout
+        r"(\d+) engines killed \(\d+ of them servers\) in (\d+) runs, .*?(\d+) effects.*; (\d+) runs with anything doubled or lost",
+        done.stdout,
     )
     if found is None:
         raise RuntimeError(f"crash.py: exit code {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")

@@ -1,4 +1,4 @@
-"""One engine of the crash test: a ``changerail run`` or ``resume`` that is killed at a chosen moment."""
+"""One engine of the crash test: a ``changerail run``, ``resume`` or ``serve`` that is killed at a chosen moment."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import random
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +51,8 @@ class Killer:
         self._guard = threading.Lock()
         self._world = world
 
-    def kill(self) -> bool:
-        """Wait for the moment and kill; False when the process had come to its end by itself."""
+    def kill(self, over: Callable[[], bool]) -> bool:
+        """Wait for the moment and kill; False when the process had come to its end by itself, or, as a server does, goes on after the run is ``over``."""
         began = time.monotonic()
         before = _lines(self._journal)
         self._world.meets = self._meet
@@ -63,6 +64,10 @@ class Killer:
                 time.sleep(self._moment.delay)
                 break
             if passed >= PATIENCE:
+                break
+            if over():
+                self._process.terminate()
+                self._process.wait(PATIENCE)
                 break
             time.sleep(_LOOK_EVERY)
         self._world.meets = lambda moment: None

@@ -34,6 +34,9 @@ RUN = "crash"
 EXIT_CODES = {"succeeded": 0, "failed": 1, "cancelled": 4}
 PATIENCE = 60.0
 """Seconds the last engine may take to end the run."""
+SERVED = 0.35
+"""The share of engines after the first that are a server, which takes up what it finds in the state folder."""
+SERVER = [CHANGERAIL, "serve", "--listen", "127.0.0.1:0"]
 LEFT_ALONE = 0.3
 """The share of deaths after which nobody takes the run up before the people have answered what is open."""
 _HELD = "is driven by another process"
@@ -57,6 +60,7 @@ class Counts:
     """What was done and seen."""
 
     kills: int = 0
+    killed_servers: int = 0
     events: int = 0
     effects: int = 0
     answers: int = 0
@@ -69,7 +73,7 @@ class Counts:
     def as_text(self, runs: int) -> str:
         """The figures of runs in which nothing was wrong."""
         return (
-            f"crash: {self.kills} engines killed in {runs} runs, {self.events} events, {self.effects} effects,"
+            f"crash: {self.kills} engines killed ({self.killed_servers} of them servers) in {runs} runs, {self.events} events, {self.effects} effects,"
             f" {self.answers} answers and cancels ({self.killed_answers} more killed in the middle)"
         )
 
@@ -125,19 +129,27 @@ class Run:
         if self._chance is None:
             raise ValueError("an undisturbed run")
         number = len(self.killed)
+        command = self._engine()
+        if command[1] == "resume" and self._chance.random() < SERVED:
+            command = SERVER
         moment = chosen(self._chance, self._startup)
         began = time.monotonic()
         with open(self._folder / f"engine-{number}.txt", "wb") as output:
             process = subprocess.Popen(
-                self._engine(), cwd=self._folder, env=self._environment(), stdout=output, stderr=subprocess.STDOUT
+                command, cwd=self._folder, env=self._environment(), stdout=output, stderr=subprocess.STDOUT
             )
         killer = Killer(process, moment, self._run.journal, self._world)
-        if not killer.kill():
+        if not killer.kill(self._is_over if command is SERVER else lambda: False):
             if _HELD in self._said(number):
                 raise Wrong(f"engine {number} could not take the run up: {self._said(number)}")
+            # One that had not come so far as to say anything knows no signal yet.
+            if command is SERVER and process.returncode != 0 and self._said(number):
+                raise Wrong(f"a server ended with {process.returncode}: {self._said(number)}")
             return False
-        self.killed.append(f"{moment.kind} {moment.count} {moment.delay:.3f} after {time.monotonic() - began:.2f} s")
+        took = time.monotonic() - began
+        self.killed.append(f"{command[1]}: {moment.kind} {moment.count} {moment.delay:.3f} after {took:.2f} s")
         self.counts.kills += 1
+        self.counts.killed_servers += command is SERVER
         self._after_death(self._said(number))
         if self._chance.random() < LEFT_ALONE:
             self._leave_alone()
@@ -245,6 +257,12 @@ class Run:
         drafts = [path for path in self._run.inbox.iterdir() if path.name.startswith(".")]
         if len(drafts) > people.killed:
             raise Wrong(f"drafts of nobody who was killed: {drafts}")
+
+    def _is_over(self) -> bool:
+        """Whether the journal says that the run is over; cheap, as it is asked all the time."""
+        with open(self._run.journal, "rb") as journal:
+            journal.seek(-min(journal.seek(0, os.SEEK_END), 2000), os.SEEK_END)
+            return b'"run_finished"' in journal.read()
 
     def _events(self) -> list[e.Event]:
         return _events(self._run.journal.read_bytes())
