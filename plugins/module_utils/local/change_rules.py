@@ -146,8 +146,7 @@ def decide(
         document["approval"] = "rejected"
         _set_state(document, "new", writer)
     elif not open_approvals(document):
-        path = PATHS[document["fields"]["type"]]
-        _enter(document, path[path.index(document["state"]) + 1], groups, writer)
+        _pass(document, groups, writer)
 
 
 def open_approvals(document: Document) -> list[Document]:
@@ -173,6 +172,14 @@ def _enter(document: Document, state: str, groups: Mapping[str, Sequence[str]], 
     elif state == "review":
         _write(document, {"work_end": writer.time}, writer)
     _set_state(document, state, writer)
+    if state in GATES and not groups[state]:
+        _pass(document, groups, writer)
+
+
+def _pass(document: Document, groups: Mapping[str, Sequence[str]], writer: Writer) -> None:
+    """Leave a gate at which nobody has to approve any more."""
+    path = PATHS[document["fields"]["type"]]
+    _enter(document, path[path.index(document["state"]) + 1], groups, writer)
 
 
 def _approval(document: Document, gate: str, group: str, number: int) -> Document:

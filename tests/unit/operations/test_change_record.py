@@ -437,11 +437,33 @@ _MOVES = st.sampled_from(
 )
 
 
-@given(kind=st.sampled_from(sorted(change_rules.PATHS)), steps=st.lists(_MOVES, max_size=25))
+@pytest.mark.parametrize(
+    ("approvals", "state", "approval", "asked"),
+    [
+        ({"assess": []}, "authorize", "requested", ["cab"]),
+        ({"assess": [], "authorize": []}, "scheduled", "approved", []),
+    ],
+)
+def test_a_gate_at_which_nobody_is_asked_is_passed_at_once(
+    tmp_path: Path, approvals: dict[str, list[str]], state: str, approval: str, asked: list[str]
+) -> None:
+    here = {"local": {"records": str(tmp_path / "records"), "approvals": approvals}}
+    provider = LocalRecords(call(OPERATION, tmp_path, OPEN, connections=here).context)
+    record = request_approval(provider, provider.create({"type": "normal"}, "one"))
+    assert (record.state, record.approval) == (state, approval)
+    assert [row.group for row in provider.approvals(record)] == asked
+
+
+@given(
+    kind=st.sampled_from(sorted(change_rules.PATHS)),
+    steps=st.lists(_MOVES, max_size=25),
+    groups=st.fixed_dictionaries(
+        {"assess": st.sampled_from(([], ["netops"])), "authorize": st.sampled_from(([], ["cab", "security"]))}
+    ),
+)
 @settings(max_examples=300, deadline=None)
-def test_no_order_of_writes_breaks_the_rules(kind: str, steps: list[str]) -> None:
+def test_no_order_of_writes_breaks_the_rules(kind: str, steps: list[str], groups: dict[str, list[str]]) -> None:
     writer = change_rules.Writer("w", 0.0)
-    groups = {"assess": ["netops"], "authorize": ["cab", "security"]}
     made = change_rules.opened("CHG0000001", "id", "c", {"type": kind}, writer)
     for step in steps:
         before = json.dumps(made)
@@ -470,4 +492,5 @@ def test_no_order_of_writes_breaks_the_rules(kind: str, steps: list[str]) -> Non
         if made["state"] in ("scheduled", "implement", "review", "closed"):
             asked = [row for row in made["approvals"] if row["state"] == "approved"]
             assert len(asked) >= sum(len(groups[gate]) for gate in path if gate in groups)
+        assert made["state"] not in change_rules.GATES or made["approvals"][-1]["gate"] == made["state"]
         assert ("canceled" not in passed[:-1]) and ("closed" not in passed[:-1])
