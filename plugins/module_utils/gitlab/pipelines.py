@@ -174,6 +174,7 @@ class GitLabPipelines(PipelineProvider):
         try:
             self._api.post(f"{tree.place(pipeline)}/cancel", {})
         except NoAnswer as error:
+            # Asking again does no harm, so nobody has to be asked what became of it.
             raise OperationError(str(error), TRANSIENT) from None
 
     def play(self, pipeline: Pipeline, names: Sequence[str]) -> Pipeline:
@@ -286,7 +287,7 @@ class GitLabPipelines(PipelineProvider):
 
     def _cancel_double(self, entry: Entity) -> None:
         if tree.ENDED.get(str(entry["status"])) in (None, Status.BLOCKED):
-            self._api.post(f"{tree.place(tree.identity(entry))}/cancel", {})
+            self._ask_to_stop(tree.identity(entry))
 
 
 def _carries(name: str, key: str) -> bool:

@@ -109,6 +109,24 @@ def test_a_doubled_request_leaves_one_pipeline(run, call, twin, project):
     PIPELINE.cancel(made, outcome.handle)
 
 
+def test_a_double_whose_end_is_not_answered_is_ended_again_and_nobody_asked(call, twin, project):
+    twice = {"kind": "duplicate", "method": "POST", "path": "/pipeline$"}
+    silent = {"kind": "html", "method": "POST", "path": "/cancel$", "times": 2}
+    twin.administer("POST", "faults", {"queue": [twice, silent]})
+    made = call(mode="slow")
+    searching = PIPELINE.start(made)
+    assert isinstance(searching, Waiting), searching
+    assert not searching.handle["id"]
+    with pytest.raises(OperationError) as said:
+        PIPELINE.cancel(made, searching.handle)
+    assert said.value.failure == "transient"
+    cancelled = PIPELINE.cancel(made, searching.handle)
+    assert isinstance(cancelled, Failed), cancelled
+    assert cancelled.failure == "cancelled"
+    for number in twin.committed("create pipeline"):
+        eventually(lambda number=number: project.pipelines.get(number).status == "canceled")
+
+
 def test_a_crash_after_the_post_is_adopted(call, twin):
     first = PIPELINE.start(call(mode="slow"))
     made = call(mode="slow")
