@@ -35,7 +35,7 @@ MADE_FROM := pyproject.toml hatch_build.py galaxy.yml requirements/constraints.t
 venv: $(VENV)/.stamp  ## the development environment, in .work/venv
 
 $(VENV)/.stamp: $(MADE_FROM)
-	tools/make-venv "$(VENV)" "$(PYTHON)" "$(CORE)" test $(if $(CORE),,check)
+	tools/make-venv "$(VENV)" "$(PYTHON)" "$(CORE)" test $(if $(CORE),,check browser)
 	touch $@
 
 eda-venv: $(EDA_VENV)/.stamp  ## the environment with ansible-rulebook, which the tests of the rulebooks use
@@ -55,7 +55,7 @@ $(IMPORTER_VENV)/.stamp: $(MADE_FROM) requirements/importer.txt
 ##### The main job
 
 .PHONY: demo lab practice bench pictures
-demo: venv  ## one change from request to closed record, without root (PEOPLE=me: you answer)
+demo: venv  ## one change from request to closed record, without root (PEOPLE=me: you answer here, PEOPLE=web: in a browser)
 	$(PY) -m examples.demo.demo
 
 lab: venv  ## the same change on real routers in network namespaces; needs root and Debian packages
@@ -67,8 +67,9 @@ practice: venv  ## network practice on five edge routers: canary and waves, drai
 bench: venv  ## the figures, as ratios taken in one run (JSON=file: as JSON too)
 	$(PY) tests/bench/bench.py $(if $(JSON),--json "$(JSON)")
 
-pictures: venv  ## the pictures of the documentation, of a real run, in docs/pictures
+pictures: venv  ## the pictures of the documentation, of real runs and pages, in docs/pictures (Debian: chromium)
 	PYTHONPATH=tests $(PY) tools/docs/pictures.py docs/pictures
+	PYTHONPATH=tests $(PY) tools/docs/pages.py docs/pictures
 
 ##### Tests
 
@@ -166,7 +167,7 @@ build: copy  ## build the collection and the wheel, install each into an empty p
 constraints: venv  ## pin the newest versions anew
 	$(PY) -m pip install -qq uv
 	$(PY) -m uv pip compile --quiet --universal --upgrade --python-version 3.11 --strip-extras --no-annotate --no-header \
-	    --extra serve --extra otel --group test --group check --group docs --group eda pyproject.toml --output-file requirements/constraints.txt
+	    --extra serve --extra otel --group test --group check --group browser --group docs --group eda pyproject.toml --output-file requirements/constraints.txt
 	sed -i '1i # Exact versions of the development environment; `make constraints` writes it anew.' requirements/constraints.txt
 	$(PY) -m uv pip compile --quiet --universal --upgrade --python-version 3.11 --strip-extras --no-annotate --no-header \
 	    --extra serve --extra otel --group importer pyproject.toml --output-file requirements/importer.txt

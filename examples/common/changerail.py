@@ -41,10 +41,11 @@ class Changerail:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run it aside and keep what it says."""
+    def ask(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """Run it aside and keep what it says; ``given`` is what it can read."""
         return subprocess.run(
             self._command(arguments),
+            input=given,
             env=self.environment,
             cwd=self.folder,
             timeout=PATIENCE,

@@ -85,7 +85,8 @@ class Stage:
     def write_project(self, mail_server: str, inventory: Path, systems: Mapping[str, Any] | None = None) -> None:
         """The project file: who is who, how mail goes out (``host:port``), where records are kept and pipelines run.
 
-        ``systems`` are the connections and defaults of other systems for both; without them records are files and pipelines are commands here.
+        ``systems`` are the connections and defaults of other systems for both, and their defaults come before ours; without them records are files
+        and pipelines are commands here.
         """
         people: dict[str, Any] = {}
         for person in PEOPLE:

@@ -2,7 +2,7 @@
 
 Its routers are folders; ServiceNow, GitLab and other teams' systems are stand-ins on loopback, of which the first two obey the rules of the real
 ones. All the rest is what a user runs: the command `changerail`, the workflow and playbooks of examples/change, people who answer with signatures, mail.
-`PEOPLE=me` leaves the answers to whoever runs it.
+`PEOPLE=me` leaves the answers to whoever runs it, on the command line; with `PEOPLE=web` they are given in a browser, and a server drives the run.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import contextlib
 import os
 import shlex
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,15 @@ from examples.common import mail, report
 from examples.common.baseline import render_baseline
 from examples.common.changerail import CHECKOUT, PROGRAMS, Changerail, environment
 from examples.common.intent import show_change
-from examples.common.people import PEOPLE, Crew, by_name, identity
+from examples.common.people import PEOPLE, Crew, Person, by_name, identity
 from examples.common.stage import Stage
+from examples.demo import web
 from examples.demo.neighbours import ADDRESS, NAME, RULE, Firewall, NameServer
 from examples.demo.systems import LOGIN, Systems, serve_again, systems
 
 RUN = "demo"
+WAITING = 3
+"""The exit code of a command that leaves the run waiting for people."""
 BOARD = "change/approvals/change-advisory-board"
 INVENTORY = Path(__file__).with_name("inventory.yml")
 QUESTIONS = (
@@ -49,16 +53,41 @@ def main() -> int:
             report.heading("The change, as it was committed")
             report.text(show_change(stage.intent))
             report.heading("The run")
-            people = () if os.environ.get("PEOPLE") == "me" else PEOPLE
-            if not people:
-                _explain_answers(stage, others)
-                work = {path: done for path, done in work.items() if path != BOARD}
-            with Crew(changerail, RUN, stage.keys, work, people):
-                code = changerail.run(
-                    *("run", "change.yml", "-i", str(INVENTORY), "-e", f"@{stage.variables}", "--run-id", RUN)
-                )
+            match os.environ.get("PEOPLE"):
+                case "web":
+                    code = _in_a_browser(changerail, stage, work)
+                case "me":
+                    _explain_answers(stage, others)
+                    own = {path: done for path, done in work.items() if path != BOARD}
+                    code = _on_the_command_line(changerail, stage, own, ())
+                case _:
+                    code = _on_the_command_line(changerail, stage, work, PEOPLE)
             _report(changerail, stage, others)
     return code
+
+
+def _on_the_command_line(
+    changerail: Changerail, stage: Stage, work: Mapping[str, Callable[[], None]], people: Sequence[Person]
+) -> int:
+    """The run with ``people`` who answer by themselves; its exit code."""
+    with Crew(changerail, RUN, stage.keys, work, people):
+        return changerail.run(*_run(stage))
+
+
+def _in_a_browser(changerail: Changerail, stage: Stage, work: Mapping[str, Callable[[], None]]) -> int:
+    """The run driven by a server on whose pages people answer, begun here; its exit code."""
+    passwords = web.make_users(changerail)
+    begun = changerail.ask(*_run(stage), "--until-waiting")
+    if begun.returncode != WAITING:
+        raise RuntimeError(f"the run did not come to its first question: {begun.stderr or begun.stdout}")
+    with web.serving(changerail, stage.home / "serve.log") as url, Crew(changerail, RUN, stage.keys, work, ()):
+        web.explain(url, passwords)
+        return changerail.run("status", RUN, "--watch")
+
+
+def _run(stage: Stage) -> list[str]:
+    """What begins the run."""
+    return ["run", "change.yml", "-i", str(INVENTORY), "-e", f"@{stage.variables}", "--run-id", RUN]
 
 
 def _report(changerail: Changerail, stage: Stage, others: Systems) -> None:
@@ -100,7 +129,11 @@ def _record_lines(record: Mapping[str, Any]) -> str:
 def _neighbours(stage: Stage, others: Systems) -> Iterator[Mapping[str, Callable[[], None]]]:
     """Start the other teams' systems and tell the run where they are. Gives what each team does, by the step that waits for it."""
     with mail.Server("127.0.0.1", 0, stage.mail) as mailbox, Firewall() as firewall, NameServer() as names:
-        stage.write_project(f"127.0.0.1:{mailbox.port}", INVENTORY, others.project)
+        project = others.project
+        if os.environ.get("PEOPLE") == "web":
+            # Who has signed in there has no key at hand.
+            project = {**project, "defaults": {**project["defaults"], "assurance": "authenticated"}}
+        stage.write_project(f"127.0.0.1:{mailbox.port}", INVENTORY, project)
         stage.write_variables(
             {
                 "routers_folder": str(stage.home / "routers"),
@@ -150,4 +183,6 @@ def _explain_answers(stage: Stage, others: Systems) -> None:
 
 
 if __name__ == "__main__":
+    # Ended from outside, it still ends what it started.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     sys.exit(main())

@@ -18,17 +18,18 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
 from ansible_collections.netops.changerail.plugins.plugin_utils.exports.svg import svg
 from ansible_collections.netops.changerail.plugins.plugin_utils.people import access
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.showing import shown
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import current_status
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History, current_status
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import StepDetail, details
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.diffs import DeviceDiff, devices, side_by_side
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.evidence import collect
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.form import fields, filled
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import StepStatus
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import INTERRUPTED, OVER, RUNNING, WAITING
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.timeline import timeline
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, question_at
 from ansible_collections.netops.changerail.plugins.plugin_utils.web import links
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import Actions, StartWish
-from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import NotFound
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Conflict, NotFound
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.door import SIGN_IN, Door, Visit
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.files import shown_with
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.lists import Wanted, page
@@ -151,9 +152,7 @@ def _ask(visit: Visit, path: str, status: int, refused: str) -> Response:
     past = visit.actions.past(visit.by, visit.run)
     asked = question_at(past.events, path)
     if asked is None and not refused:
-        raise NotFound(
-            f"nothing is asked at step {path!r} of run {visit.run}: it is answered already, or not asked yet"
-        )
+        _step_at(past, path)
     files, detail = ([], None) if asked is None else (_files(asked), details(past.events).get(path))
     return visit.render(
         "question.html",
@@ -201,21 +200,29 @@ def _shown(visit: Visit) -> Response:
 def _step(visit: Visit) -> Response:
     past = visit.actions.past(visit.by, visit.run)
     path = visit.query.get("path", "")
-    found = next((step for step in current_status(past).walk() if step.path == path), None)
-    if found is None:
-        raise NotFound(f"step {path!r}: run {visit.run} has none of that path")
+    found = _step_at(past, path)
     detail = details(past.events).get(path, StepDetail(path))
     return visit.render(
         "step.html", run=past.folder.run, step=found, detail=detail, text_of=_text_of, question_link=_question_link
     )
 
 
+def _step_at(past: History, path: str) -> StepStatus:
+    """The step of that path as it stands now. Raises NotFound."""
+    found = next((step for step in current_status(past).walk() if step.path == path), None)
+    if found is None:
+        raise NotFound(f"step {path!r}: run {past.folder.run} has none of that path")
+    return found
+
+
 def _answer(visit: Visit) -> Response:
     form = visit.form
     path = form.get("path", "")
-    sent = visit.actions.answer(
-        visit.by, visit.run, path, form.get("question", ""), form.get("choice", ""), form.get("comment", "")[:10_000]
-    )
+    given = form.get("question", ""), form.get("choice", ""), form.get("comment", "")[:10_000]
+    try:
+        sent = visit.actions.answer(visit.by, visit.run, path, *given)
+    except Conflict as conflict:
+        return _ask(visit, path, 409, str(conflict))
     if isinstance(sent.event, AnswerRefused):
         return _ask(visit, path, 409, sent.event.reason)
     return _to_run(visit)

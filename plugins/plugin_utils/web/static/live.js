@@ -23,7 +23,11 @@ async function refresh() {
 }
 
 if (place !== undefined && "EventSource" in window) {
-  new EventSource(place).addEventListener("message", () => {
-    refresh().catch(() => undefined);
-  });
+  const source = new EventSource(place);
+  // At "open" as well: something may have happened since the page was made, or while the server was away.
+  for (const kind of ["open", "message"]) {
+    source.addEventListener(kind, () => {
+      refresh().catch(() => undefined);
+    });
+  }
 }
