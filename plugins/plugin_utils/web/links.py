@@ -18,6 +18,11 @@ def of_step(run: str, path: str) -> str:
     return f"{of_run(run)}#{quote(path, safe='/[]')}"
 
 
+def step_page(run: str, path: str) -> str:
+    """The path of the page with everything about a step."""
+    return f"{of_run(run)}/step?path={quote(path, safe='')}"
+
+
 def public(public_url: str, run: str, path: str) -> str:
     """The whole address of a step for people; "" when nobody said where the server is."""
     return f"{public_url}{of_step(run, path)}" if public_url else ""

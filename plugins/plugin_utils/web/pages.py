@@ -35,6 +35,13 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.web.files import
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.lists import Wanted, page
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.live import Live
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.rendering import STATIC
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.results import (
+    artifact_download,
+    artifact_link,
+    files_of,
+    results_page,
+    text_of,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
 
 if TYPE_CHECKING:
@@ -79,6 +86,8 @@ def routes(server: Server, actions: Actions) -> list[BaseRoute]:
         Route("/runs", door.page(_runs)),
         Route(run, door.page(_run)),
         Route(f"{run}/graph.svg", door.page(_graph)),
+        Route(f"{run}/results", door.page(results_page)),
+        Route(f"{run}/artifact", door.page(artifact_download)),
         Route(f"{run}/evidence.json", door.page(_evidence)),
         Route(f"{run}/question", door.page(_question)),
         Route(f"{run}/shown", door.page(_shown)),
@@ -123,7 +132,7 @@ def _run(visit: Visit) -> Response:
         problem=row.problem if row is not None else "",
         may={action: visit.actions.may(visit.by, past, action) for action in (access.CANCEL, access.RESUME)},
         question_link=_question_link,
-        step_link=_step_link,
+        step_link=links.step_page,
     )
 
 
@@ -167,7 +176,7 @@ def _ask(visit: Visit, path: str, status: int, refused: str) -> Response:
         refused=refused,
         may_answer=asked is not None and visit.actions.may_answer(visit.by, past, asked),
         question_link=_question_link,
-        step_link=_step_link,
+        step_link=links.step_page,
         shown_link=_shown_link,
         text_of=_text_of,
     )
@@ -203,7 +212,15 @@ def _step(visit: Visit) -> Response:
     found = _step_at(past, path)
     detail = details(past.events).get(path, StepDetail(path))
     return visit.render(
-        "step.html", run=past.folder.run, step=found, detail=detail, text_of=_text_of, question_link=_question_link
+        "step.html",
+        run=past.folder.run,
+        step=found,
+        detail=detail,
+        found=files_of(visit.server.state, {path: detail}),
+        artifact_link=artifact_link,
+        step_link=links.step_page,
+        text_of=_text_of,
+        question_link=_question_link,
     )
 
 
@@ -295,17 +312,11 @@ def _to_run(visit: Visit) -> Response:
 
 
 def _text_of(value: Mapping[str, Any]) -> str:
-    """A result for people."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n... {len(text) - _LONGEST} more characters"
+    return text_of(value, _LONGEST)
 
 
 def _question_link(run: str, path: str) -> str:
     return f"{links.of_run(run)}/question?path={quote(path, safe='')}"
-
-
-def _step_link(run: str, path: str) -> str:
-    return f"{links.of_run(run)}/step?path={quote(path, safe='')}"
 
 
 def _shown_link(run: str, path: str, name: str) -> str:

@@ -6,14 +6,14 @@ import hashlib
 import http.client
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from support.calls import eventually
+from support.forms import Browser
 from support.serving import PATIENCE
 from support.team import PASSWORD, Team, team
 
@@ -34,47 +34,6 @@ MATRIX = [
     ("admin", True, (200, 403, 303, 303, 303)),
     ("admin", False, (200, 403, 303, 303, 303)),
 ]
-
-
-@dataclass
-class Browser:
-    """Keeps cookies and follows nothing; ``token`` is that of the last page's forms."""
-
-    url: str
-    cookies: dict[str, str] = field(default_factory=dict)
-    token: str = ""
-    set_cookie: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def get(self, path: str) -> tuple[int, str]:
-        status, text = self._ask("GET", path, None, {})
-        found = re.search(r'name="token" value="([^"]+)"', text)
-        self.token = found[1] if found else self.token
-        return status, text
-
-    def post(self, path: str, form: Mapping[str, str], **headers: str) -> tuple[int, str]:
-        return self._ask("POST", path, urlencode({"token": self.token, **form}), headers)
-
-    def sign_in(self, name: str, password: str = PASSWORD) -> Browser:
-        assert self.post("/sign-in", {"name": name, "password": password})[0] == 303
-        assert self.get("/runs")[0] == 200
-        return self
-
-    def _ask(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> tuple[int, str]:
-        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
-        sent = {"Content-Type": "application/x-www-form-urlencoded", **headers}
-        if self.cookies:
-            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        connection.request(method, path, body, sent)
-        reply = connection.getresponse()
-        text = reply.read().decode()
-        self.headers = {name.lower(): value for name, value in reply.getheaders()}
-        self.set_cookie = self.headers.get("set-cookie", "")
-        if self.set_cookie:
-            name, dummy, value = self.set_cookie.partition(";")[0].partition("=")
-            self.cookies[name] = value
-        connection.close()
-        return reply.status, text
 
 
 @pytest.fixture(scope="module")
