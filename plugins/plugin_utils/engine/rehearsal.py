@@ -64,11 +64,11 @@ class Rehearsal:
     unsaid: str = ""
 
 
-def rehearse(scenario: Scenario, project: Project) -> Rehearsal:
-    """Run the scenario's workflow in virtual time until it is over or nothing is left that could move it."""
+def rehearse(scenario: Scenario, project: Project, stop: threading.Event | None = None) -> Rehearsal:
+    """Run the scenario's workflow in virtual time until it is over, nothing is left that could move it, or ``stop`` is set."""
     workflow, clock = scenario.workflow, VirtualClock(scenario.begins)
     events: list[Event] = []
-    stop = threading.Event()
+    stop = stop or threading.Event()
     unsaid = _Unsaid(stop)
     templating, folder = OfflineTemplating(workflow.folder), _NoFolder(_PLACE)
     masker = Masker(secrets_by_name(scenario.variables))

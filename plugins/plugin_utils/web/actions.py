@@ -22,6 +22,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
     AnswerRefused,
     CancelRequested,
     Event,
+    RunFinished,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.file import holder, read
@@ -37,10 +38,12 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row i
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import summary
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, question_at
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Conflict, Refused
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.rehearsing import Rehearsals, Rehearsed
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.workflows import Startable
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Workflow
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.scenario import APPROVE, Scenario
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.slug import workflow_name
 
 _LOG = logging.getLogger("changerail.serve")
@@ -66,6 +69,7 @@ class Actions:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._startable = Startable(server.settings.workflows)
+        self._rehearsals = Rehearsals()
 
     def rows(self, by: LoggedIn) -> Iterator[Row]:
         """Every run that ``by`` may see. Raises Refused for a token that is not for reading."""
@@ -120,7 +124,14 @@ class Actions:
         def became(event: Event) -> bool:
             return isinstance(event, (Answered, AnswerRefused)) and event.answer == item["id"]
 
-        return self._send(by, past, item, became)
+        sent = self._send(by, past, item, became)
+        if sent.event is None:
+            now = question_at(history(past.folder).events, path)
+            if now is None or now.question.id != question:
+                raise Conflict(
+                    f"the answer came too late and does not count: what was asked at step {path!r} of run {run} was decided before it was read"
+                )
+        return sent
 
     def cancel(self, by: LoggedIn, run: str, reason: str, force: bool) -> Sent:
         """Cancel the run. Raises Refused, Conflict, UnknownRun."""
@@ -156,6 +167,13 @@ class Actions:
         self._check_start(by, wish.workflow)
         return self._begin(wish, by.who)
 
+    def rehearse(self, by: LoggedIn, wish: StartWish) -> Rehearsed:
+        """What such a run would do; nothing is started or contacted. Raises Refused, NotFound, CheckError, Conflict."""
+        self._check_start(by, wish.workflow)
+        flow = load(self._startable.file(wish.workflow), wish.variables.keys())
+        scenario = Scenario(wish.workflow, flow, wish.variables, time.time(), by.who.person, default_answer=APPROVE)
+        return self._rehearsals.of(scenario, self._server.around.project)
+
     def start_for_hook(self, source: str, wish: StartWish) -> RunFolder:
         """Start a run for a source of webhooks, which the project file lets start this workflow; it is the requester. Raises as ``start``."""
         return self._begin(wish, Who(f"hook {source}", "authenticated", login(os.getuid())))
@@ -190,6 +208,9 @@ class Actions:
         def heard(run: str, record: Record) -> None:
             if run == folder.run and became(record.event):
                 found.append(record.event)
+                there.set()
+            elif run == folder.run and isinstance(record.event, RunFinished):
+                # Nobody reads the inbox after that.
                 there.set()
 
         leave = self._server.observers.listen(heard)

@@ -34,6 +34,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.web.door import 
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.files import shown_with
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.lists import Wanted, page
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.live import Live
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.rehearsing import Rehearsed
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.rendering import STATIC
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.results import (
     artifact_download,
@@ -271,12 +272,21 @@ def _start(visit: Visit) -> Response:
     if wrong:
         return _ask_variables(visit, 422, form, wrong)
     limit, check = visit.form.get("limit", "").strip() or None, visit.form.get("check") == "true"
-    folder = visit.actions.start(visit.by, StartWish(visit.workflow, variables, limit, check))
+    wish = StartWish(visit.workflow, variables, limit, check)
+    if visit.form.get("do") == "rehearse":
+        return _ask_variables(visit, 200, form, {}, visit.actions.rehearse(visit.by, wish))
+    folder = visit.actions.start(visit.by, wish)
     return RedirectResponse(links.of_run(folder.run), 303)
 
 
-def _ask_variables(visit: Visit, status: int, given: Mapping[str, str], wrong: Mapping[str, str]) -> Response:
-    """The form of a workflow; with what was filled in, and what is wrong with it."""
+def _ask_variables(
+    visit: Visit,
+    status: int,
+    given: Mapping[str, str],
+    wrong: Mapping[str, str],
+    rehearsed: Rehearsed | None = None,
+) -> Response:
+    """The form of a workflow; with what was filled in, and what is wrong with it or what would come of it."""
     flow = visit.actions.workflow(visit.by, visit.workflow)
     return visit.render(
         "start.html",
@@ -289,6 +299,8 @@ def _ask_variables(visit: Visit, status: int, given: Mapping[str, str], wrong: M
         variable=_VARIABLE,
         limit=visit.form.get("limit", ""),
         check=visit.form.get("check") == "true",
+        rehearsed=rehearsed,
+        most=_MOST_ENTRIES,
     )
 
 

@@ -113,6 +113,10 @@ def test_every_page_can_be_read_by_everybody_everywhere(
     for name, path in pages.items():
         visitor.goes(path)
         found[name] = _flaws(visitor, f"{look}-{name}")
+    form = visitor.goes(pages["start"])
+    form.get_by_role("button", name="Rehearse first").click()
+    form.get_by_role("heading", name="Rehearsal").wait_for()
+    found["rehearsed"] = _flaws(visitor, f"{look}-rehearsed")
     visitor.signs_in("nora", PASSWORD).goes(pages["question"])
     found["answer"] = _flaws(visitor, f"{look}-answer")
     assert {name: flaws for name, flaws in found.items() if flaws} == {}

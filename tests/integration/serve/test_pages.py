@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,22 @@ def test_a_file_that_is_not_what_is_asked_about_is_not_shown(people: Team, brows
     assert "is not what is asked about" in text and "secret" not in text
 
 
+def test_people_who_answer_at_the_same_instant_are_counted_right(people: Team) -> None:
+    names = [f"twin{number}" for number in range(8)]
+    for name in names:
+        people.add(name, Grant("approver", groups=frozenset({"neteng"})), password=PASSWORD)
+    both = "name: Two of eight\nsteps:\n  - {id: ask, approval: {groups: [neteng], quorum: 2}}\n"
+    wake_server(people.bench.create(both, "instant"))
+    answer = {**people.asked("instant"), "choice": "approve"}
+    signed_in = [Browser(people.server.url).sign_in(name) for name in names]
+    with ThreadPoolExecutor(len(names)) as pool:
+        statuses = list(pool.map(lambda browser: browser.post("/runs/instant/answers", answer)[0], signed_in))
+    people.until("instant", "succeeded")
+    accepted = people.bench.events(people.bench.state.open("instant"), Answered)
+    assert len(accepted) == len({event.person for event in accepted}) == 2
+    assert sorted(statuses) == [303, 303, *[409] * 6]
+
+
 def test_an_answer_to_what_changed_meanwhile_is_refused_with_what_is_asked_now(
     people: Team, browsers: Mapping[str, Browser]
 ) -> None:
@@ -251,6 +268,22 @@ def test_a_run_from_a_form(people: Team, browsers: Mapping[str, Browser], role: 
     assert event.requester["name"] == role and event.options == {"check": True}
     assert browser.get(f"/runs/{run}")[0] == 200
     assert browser.get("/start/nothing")[0] == 404 and browser.post("/start/..%2fasks", form)[0] == 404
+
+
+def test_a_rehearsal_before_the_start(people: Team, browsers: Mapping[str, Browser]) -> None:
+    browser = browsers["requester"]
+    browser.get("/start/asks")
+    world = people.bench.folder / "untouched"
+    form = {"variable.world": str(world), "variable.prefix": "198.51.100.0/24", "do": "rehearse"}
+    status, text = browser.post("/start/asks", form)
+    assert status == 200 and ">Rehearsal<" in text
+    assert 'value="198.51.100.0/24"' in text, "what was filled in is kept"
+    for said in ("Security review", "asks group neteng", "succeeded"):
+        assert said in text, said
+    assert (
+        not world.exists() and not people.call("admin", "GET", "/runs?text=asks&workflow=asks&state=running")[1]["runs"]
+    )
+    assert browsers["viewer"].post("/start/asks", form)[0] == 403
 
 
 def test_an_open_page_hears_that_something_happened(people: Team, browsers: Mapping[str, Browser]) -> None:

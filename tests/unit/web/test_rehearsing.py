@@ -1,0 +1,53 @@
+# Rehearsals before a start: bounded, and one at a time. Run by pytest.
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Conflict
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.rehearsing import Rehearsals
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.scenario import APPROVE, Outcome, Scenario
+
+
+def scenario(folder: Path, steps: str, **more: object) -> Scenario:
+    file = folder / "change.yml"
+    file.write_text(f"name: Change\nsteps:\n{steps}")
+    return Scenario("change", load(file), {}, 1_000_000.0, "rita", default_answer=APPROVE, **more)  # type: ignore[arg-type]
+
+
+def test_one_that_comes_to_its_end_says_how_long_a_run_takes(tmp_path: Path) -> None:
+    steps = "  - {name: Soak, ansible.builtin.pause: {minutes: 120}}\n  - {name: Done, ansible.builtin.debug: {msg: done}}\n"
+    came = Rehearsals().of(scenario(tmp_path, steps), Project())
+    assert (came.status.summary.state, came.unsaid, came.lasted) == ("succeeded", "", 7200.0)
+    assert [entry.path for entry in came.entries if entry.path] == ["soak", "soak", "done", "done"]
+
+
+def test_one_without_an_end_is_ended(tmp_path: Path) -> None:
+    steps = "  - {id: ever, import_playbook: play.yml, retries: 1000000, delay: 1}\n"
+    (tmp_path / "play.yml").write_text("- {hosts: localhost, tasks: []}\n")
+    never = scenario(tmp_path, steps, outcomes={"ever": (Outcome("transient"),)})
+    came = Rehearsals(longest=0.2).of(never, Project())
+    assert not came.status.summary.over
+    assert came.unsaid == "it takes more than 0.2 s to rehearse; 'changerail rehearse' on the command line has no bound"
+
+
+def test_one_at_a_time(tmp_path: Path) -> None:
+    rehearsals = Rehearsals()
+    refused: list[str] = []
+
+    class Busy(Project):
+        """A project that is asked for its people while the rehearsal goes on."""
+
+        def context_parts(self, resolver: object) -> tuple[dict[str, object], dict[str, object]]:
+            with pytest.raises(Conflict) as said:
+                rehearsals.of(short, Project())
+            refused.append(str(said.value))
+            return super().context_parts(resolver)  # type: ignore[arg-type, return-value]
+
+    short = scenario(tmp_path, "  - {name: Done, ansible.builtin.debug: {msg: done}}\n")
+    assert rehearsals.of(short, Busy()).status.summary.state == "succeeded"
+    assert refused == ["somebody else rehearses a run just now; try again in a moment"]
+    assert rehearsals.of(short, Project()).status.summary.state == "succeeded", "it is free again"
