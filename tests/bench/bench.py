@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bench import core, crashes, faults, journal, latency, runs, server
+from bench import core, crashes, faults, journal, latency, pages, runs, server
 from bench.figure import Figure
 
 TOPICS: Mapping[str, Callable[[], Iterable[Figure]]] = {
@@ -20,6 +20,7 @@ TOPICS: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "runs": runs.figures,
     "latency": latency.figures,
     "server": server.figures,
+    "pages": pages.figures,
     "crash": crashes.figures,
     "faults": faults.figures,
 }

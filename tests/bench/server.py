@@ -69,9 +69,9 @@ def figures() -> Iterator[Figure]:
 def measure(size: int, folder: Path) -> dict[str, float]:
     """The figures for so many waiting runs, made in ``folder``."""
     state = StateFolder(folder / "state")
-    made = _waiting_run(folder, state)
+    made = waiting_run(folder, state)
     for number in range(1, size):
-        _copy(state, made, f"run-{number:05d}")
+        copied(state, made, f"run-{number:05d}")
     first = wall_until_taken_up(state)
     before = _resident()
     watch = _Watch()
@@ -130,7 +130,7 @@ def _await(scheduler: Scheduler) -> None:
         time.sleep(0.005)
 
 
-def _waiting_run(folder: Path, state: StateFolder) -> list[e.Event]:
+def waiting_run(folder: Path, state: StateFolder) -> list[e.Event]:
     """A real run driven until it waits for an approval; its events."""
     ask = f"{{id: ask, netops.changerail.approval: {{people: [{getpass.getuser()}], four_eyes: false, deadline: 30d}}}}"
     flow = folder / "asking.yml"
@@ -143,7 +143,7 @@ def _waiting_run(folder: Path, state: StateFolder) -> list[e.Event]:
     return [record.event for record in read(run.journal)]
 
 
-def _copy(state: StateFolder, made: list[e.Event], run: str) -> None:
+def copied(state: StateFolder, made: list[e.Event], run: str) -> None:
     """The same history under another id, as an engine would have written it."""
     lines, digest = [], FIRST
     for number, event in enumerate(made, 1):

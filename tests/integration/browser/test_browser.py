@@ -94,6 +94,7 @@ def pages(people: Team) -> dict[str, str]:
         "side-by-side": f"{question}&view=side",
         "intervention": "/runs/push-1/question?path=push",
         "step": "/runs/edge-1/step?path=validate",
+        "results": "/runs/edge-1/results",
         "startable": "/start",
         "start": "/start/asks",
     }
