@@ -10,6 +10,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.engine.rehearsal
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People, Person
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.rehearsed import Rehearsed, rehearsed
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.scenario import Scenario
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.scenario_file import load
 
 
@@ -31,9 +32,13 @@ class Stage:
 
     def rehearse(self, scenario: str = "", who: Project | None = None, **variables: Any) -> Told:
         """What comes of the scenario; ``variables`` are extra vars."""
+        return Told(rehearse(self.scenario(scenario, **variables), who or Project()))
+
+    def scenario(self, text: str = "", **variables: Any) -> Scenario:
+        """The scenario in ``text``, which need not name the workflow."""
         path = self.folder / "scenario.yml"
-        path.write_text(f"workflow: change.yml\n{scenario}", encoding="utf-8")
-        return Told(rehearse(load(path, None, variables), who or Project()))
+        path.write_text(f"workflow: change.yml\n{text}", encoding="utf-8")
+        return load(path, None, variables)
 
 
 class Told:

@@ -10,6 +10,7 @@ nothing is contacted, started or written.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run impor
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.scripted_people import ScriptedPeople
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.variables import texts
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.virtual import VirtualClock, VirtualLoop
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.memory import MemoryJournal
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project, Resolver
@@ -55,24 +57,36 @@ _Value = TypeVar("_Value")
 class Rehearsal:
     """What came of a rehearsal: the events a run would have recorded, and when it ended (seconds since the epoch).
 
-    ``unsaid`` is what the scenario would have to say for it to go on; "" when it says all that was needed.
+    ``unsaid`` is what the scenario would have to say for it to go on; "" when it says all that was needed. ``cut`` says what was too long
+    ("more than 500 events"), or "".
     """
 
     scenario: Scenario
     events: tuple[Event, ...]
     ended: float
     unsaid: str = ""
+    cut: str = ""
 
 
-def rehearse(scenario: Scenario, project: Project, stop: threading.Event | None = None) -> Rehearsal:
-    """Run the scenario's workflow in virtual time until it is over, nothing is left that could move it, or ``stop`` is set."""
+@dataclass(frozen=True)
+class Bounds:
+    """How long a rehearsal may be: in ``events``, and in ``seconds`` of the clock ``steady``, which is not the virtual one."""
+
+    events: int
+    seconds: float
+    steady: Callable[[], float] = time.monotonic
+
+
+def rehearse(scenario: Scenario, project: Project, bounds: Bounds | None = None) -> Rehearsal:
+    """Run the scenario's workflow in virtual time until it is over, nothing is left that could move it, or it meets one of ``bounds``."""
     workflow, clock = scenario.workflow, VirtualClock(scenario.begins)
     events: list[Event] = []
-    stop = stop or threading.Event()
+    stop = threading.Event()
     unsaid = _Unsaid(stop)
     templating, folder = OfflineTemplating(workflow.folder), _NoFolder(_PLACE)
     masker = Masker(secrets_by_name(scenario.variables))
-    loop = VirtualLoop(State(workflow), MemoryJournal(), clock, lambda record: events.append(record.event), stop)
+    observer = _Keeper(events, bounds)
+    loop = VirtualLoop(State(workflow), MemoryJournal(), clock, observer, stop)
     surroundings = _surroundings(scenario, project, folder, clock)
     engine = Engine(
         loop,
@@ -85,9 +99,33 @@ def rehearse(scenario: Scenario, project: Project, stop: threading.Event | None 
         cancel = scenario.cancel
         by = cancel.by or scenario.requester
         loop.timers.after(cancel.after, lambda: loop.record(CancelRequested(clock.now(), by, cancel.reason)))
-    loop.commit()
-    engine.run((), False, stop)
+    try:
+        loop.commit()
+        engine.run((), False, stop)
+    except _TooLong as bound:
+        return Rehearsal(scenario, tuple(events), clock.now(), cut=str(bound))
     return Rehearsal(scenario, tuple(events), clock.now(), unsaid.text)
+
+
+class _TooLong(Exception):
+    """The rehearsal has met a bound; the text says which."""
+
+
+class _Keeper:
+    """Keeps every event in ``events``. Raises _TooLong at the first one that is beyond ``bounds``."""
+
+    def __init__(self, events: list[Event], bounds: Bounds | None) -> None:
+        self._events = events
+        self._bounds = bounds
+        self._until = bounds.steady() + bounds.seconds if bounds is not None else 0.0
+
+    def __call__(self, record: Record) -> None:
+        bounds = self._bounds
+        if bounds is not None and len(self._events) >= bounds.events:
+            raise _TooLong(f"more than {bounds.events} events")
+        self._events.append(record.event)
+        if bounds is not None and bounds.steady() >= self._until:
+            raise _TooLong(f"more than {bounds.seconds:g} s to rehearse")
 
 
 class _Unsaid:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.mask import is_secret_name
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.extra_vars import parse_text
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Unsafe, Vaulted, Workflow
 
@@ -76,7 +77,7 @@ def as_entered(workflow: Workflow, form: Mapping[str, str]) -> tuple[Field, ...]
 def _field(name: str, default: Any) -> Field:
     if isinstance(default, Unsafe):
         default = default.text
-    if isinstance(default, Vaulted):
+    if isinstance(default, Vaulted) or (is_secret_name(name) and (default is None or isinstance(default, str))):
         return Field(name, SECRET, "")
     if isinstance(default, bool):
         return Field(name, SWITCH, "true" if default else "false")

@@ -35,10 +35,11 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.runs.driving imp
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History, history
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import Sent
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import Row, RowWait
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.foreseen import Foreseen, without_secrets
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import summary
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, question_at
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Conflict, Refused
-from ansible_collections.netops.changerail.plugins.plugin_utils.web.rehearsing import Rehearsals, Rehearsed
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.rehearsing import Rehearsals
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.workflows import Startable
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Workflow
@@ -167,11 +168,12 @@ class Actions:
         self._check_start(by, wish.workflow)
         return self._begin(wish, by.who)
 
-    def rehearse(self, by: LoggedIn, wish: StartWish) -> Rehearsed:
+    def rehearse(self, by: LoggedIn, wish: StartWish) -> Foreseen:
         """What such a run would do; nothing is started or contacted. Raises Refused, NotFound, CheckError, Conflict."""
         self._check_start(by, wish.workflow)
         flow = load(self._startable.file(wish.workflow), wish.variables.keys())
-        scenario = Scenario(wish.workflow, flow, wish.variables, time.time(), by.who.person, default_answer=APPROVE)
+        variables = without_secrets(flow, wish.variables)
+        scenario = Scenario(wish.workflow, flow, variables, time.time(), by.who.person, default_answer=APPROVE)
         return self._rehearsals.of(scenario, self._server.around.project)
 
     def start_for_hook(self, source: str, wish: StartWish) -> RunFolder:

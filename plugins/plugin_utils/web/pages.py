@@ -22,19 +22,17 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history imp
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import StepDetail, details
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.diffs import DeviceDiff, devices, side_by_side
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.evidence import collect
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.form import fields, filled
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import StepStatus
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import INTERRUPTED, OVER, RUNNING, WAITING
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.timeline import timeline
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, question_at
 from ansible_collections.netops.changerail.plugins.plugin_utils.web import links
-from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import Actions, StartWish
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import Actions
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Conflict, NotFound
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.door import SIGN_IN, Door, Visit
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.files import shown_with
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.lists import Wanted, page
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.live import Live
-from ansible_collections.netops.changerail.plugins.plugin_utils.web.rehearsing import Rehearsed
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.rendering import STATIC
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.results import (
     artifact_download,
@@ -44,14 +42,13 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.web.results impo
     text_of,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.starting import start_form, start_sent, startable
 
 if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
 _STATES = (WAITING, RUNNING, INTERRUPTED, *OVER)
-_VARIABLE = "variable."
-"""How names of variables begin in a form, which has fields of its own."""
 _MOST_LINES = 5000
 """Lines of a question's diffs that are shown; the rest is downloaded."""
 _MOST_ENTRIES = 500
@@ -98,9 +95,9 @@ def routes(server: Server, actions: Actions) -> list[BaseRoute]:
         Route(f"{run}/resume", door.page(_resume), methods=["POST"]),
         Route("/live", door.page(partial(_live, live))),
         Route(f"{run}/live", door.page(partial(_live, live))),
-        Route("/start", door.page(_startable)),
-        Route("/start/{workflow}", door.page(_form)),
-        Route("/start/{workflow}", door.page(_start), methods=["POST"]),
+        Route("/start", door.page(startable)),
+        Route("/start/{workflow}", door.page(start_form)),
+        Route("/start/{workflow}", door.page(start_sent), methods=["POST"]),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
 
@@ -254,54 +251,6 @@ def _cancel(visit: Visit) -> Response:
 def _resume(visit: Visit) -> Response:
     visit.actions.resume(visit.by, visit.run)
     return _to_run(visit)
-
-
-def _startable(visit: Visit) -> Response:
-    return visit.render("startable.html", names=visit.actions.startable(visit.by))
-
-
-def _form(visit: Visit) -> Response:
-    return _ask_variables(visit, 200, {}, {})
-
-
-def _start(visit: Visit) -> Response:
-    from starlette.responses import RedirectResponse
-
-    form = {name.removeprefix(_VARIABLE): text for name, text in visit.form.items() if name.startswith(_VARIABLE)}
-    variables, wrong = filled(visit.actions.workflow(visit.by, visit.workflow), form)
-    if wrong:
-        return _ask_variables(visit, 422, form, wrong)
-    limit, check = visit.form.get("limit", "").strip() or None, visit.form.get("check") == "true"
-    wish = StartWish(visit.workflow, variables, limit, check)
-    if visit.form.get("do") == "rehearse":
-        return _ask_variables(visit, 200, form, {}, visit.actions.rehearse(visit.by, wish))
-    folder = visit.actions.start(visit.by, wish)
-    return RedirectResponse(links.of_run(folder.run), 303)
-
-
-def _ask_variables(
-    visit: Visit,
-    status: int,
-    given: Mapping[str, str],
-    wrong: Mapping[str, str],
-    rehearsed: Rehearsed | None = None,
-) -> Response:
-    """The form of a workflow; with what was filled in, and what is wrong with it or what would come of it."""
-    flow = visit.actions.workflow(visit.by, visit.workflow)
-    return visit.render(
-        "start.html",
-        status,
-        workflow=visit.workflow,
-        flow=flow,
-        fields=fields(flow),
-        given=given,
-        wrong=wrong,
-        variable=_VARIABLE,
-        limit=visit.form.get("limit", ""),
-        check=visit.form.get("check") == "true",
-        rehearsed=rehearsed,
-        most=_MOST_ENTRIES,
-    )
 
 
 def _live(live: Live, visit: Visit) -> Response:

@@ -10,6 +10,8 @@ import pytest
 from support.rehearsing import Stage, project
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import events as e
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.rehearsal import Bounds, rehearse
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 
 HOUR, DAY = 3600.0, 86400.0
 PEOPLE = project(anna="netsec", ben="netsec", carl="cab", requester="netsec")
@@ -369,3 +371,19 @@ def test_nobody_knows_whether_it_happened(stage):
         "steps: {one: {unknown: the line was cut, answers: [{answer: done, by: anna}]}}", PEOPLE
     )
     assert told.seen.status == "succeeded"
+
+
+# Bounds
+
+
+def test_a_rehearsal_ends_at_its_bounds(stage):
+    scenario = stage("- {id: again, loop: [1, 2, 3, 4, 5, 6], ansible.builtin.debug: {msg: x}}").scenario()
+    whole = rehearse(scenario, Project())
+    assert whole.cut == ""
+    few = rehearse(scenario, Project(), Bounds(events=5, seconds=60.0, steady=lambda: 0.0))
+    assert (few.events, few.cut) == (whole.events[:5], "more than 5 events")
+    exactly = rehearse(scenario, Project(), Bounds(len(whole.events), 60.0, lambda: 0.0))
+    assert (exactly.events, exactly.cut) == (whole.events, "")
+    moments = iter(range(1000))
+    slow = rehearse(scenario, Project(), Bounds(1000, 3.0, lambda: float(next(moments))))
+    assert (slow.events, slow.cut) == (whole.events[:3], "more than 3 s to rehearse")

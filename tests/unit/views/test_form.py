@@ -100,3 +100,16 @@ def test_nobody_sets_what_the_workflow_does_not_declare(workflow: Workflow) -> N
 def test_a_form_comes_back_as_it_was_left_without_its_secrets(workflow: Workflow) -> None:
     left = {field.name: field.value for field in as_entered(workflow, as_sent(workflow, port="x", password="hunter2"))}
     assert (left["port"], left["quick"], left["password"]) == ("x", "false", "")
+
+
+def test_a_variable_whose_name_says_that_it_is_secret_is_asked_for_as_one(tmp_path: Path) -> None:
+    variables = "{api_token: '', snmp_secret: kept-back, password: null, tokens: [a], secret: false}"
+    (tmp_path / "w.yml").write_text(f"name: w\nvars: {variables}\nsteps: [ansible.builtin.debug: {{msg: x}}]\n")
+    workflow = load(tmp_path / "w.yml")
+    assert [field.kind for field in fields(workflow)] == ["secret", "secret", "secret", "structure", "switch"]
+    assert "kept-back" not in repr(fields(workflow))
+    assert filled(workflow, {"api_token": "typed", "snmp_secret": "", "tokens": '["a"]'}) == (
+        {"api_token": "typed"},
+        {},
+    )
+    assert "typed" not in repr(as_entered(workflow, {"api_token": "typed"}))
