@@ -11,6 +11,7 @@ short_description: How runs stand
 version_added: 0.1.0
 description:
   - Returns one run with what its steps registered, or all runs in E(CHANGERAIL_HOME) in a few words, the newest first. It changes and drives nothing.
+  - With E(CHANGERAIL_SERVER) and E(CHANGERAIL_TOKEN) in the controller's environment these are the runs of that server.
 author:
   - changerail contributors (!UNKNOWN)
 options:

@@ -328,7 +328,7 @@ def runs(*, home: Home = None) -> Iterator[Run]:
     """Every run that can be read, the newest first, without its results; ``unreadable`` has the others."""
     for folder, seen in histories.summaries(_state(home)):
         if not isinstance(seen, ChangerailError):
-            yield _of_summary(folder, seen, {})
+            yield outlined(folder, seen)
 
 
 def unreadable(*, home: Home = None) -> Mapping[str, ChangerailError]:
@@ -345,6 +345,11 @@ def described(past: histories.History, seen: RunSummary) -> Run:
     state = decide.fold(past.workflow, past.events)
     registered = dict(state.root.scope.values) if state.root is not None else {}
     return _of_summary(past.folder, seen, registered)
+
+
+def outlined(folder: RunFolder, seen: RunSummary) -> Run:
+    """A run which stands as ``seen``, here or at a server, without its results."""
+    return _of_summary(folder, seen, {})
 
 
 def _described(folder: RunFolder) -> Run:

@@ -1,7 +1,7 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Drives a run in this process and shows it; what ``run`` and ``resume`` have in common."""
+"""Drives a run in this process, or has a server do it, and shows it; what ``run`` and ``resume`` have in common."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.display import Display
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.display import Display, display
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.ending import say_ending
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import command, short
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import command, out, short, styled
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import EngineStopped, RunFinished
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.driving import driven
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import WAITING, summary
 
 EXIT_CODES: Mapping[str, int] = {"succeeded": 0, "failed": 1, "waiting": 3, "cancelled": 4, "interrupted": 130}
 """The exit code for each way a drive can end."""
@@ -32,6 +36,27 @@ def drive_and_show(folder: RunFolder, project: Project, shown: Display, until_wa
         ending = driven(folder, project, lambda record: shown.show(record.event), until_waiting, stop)
     say_ending(folder, shown.status, ending.status, ending.message)
     return EXIT_CODES[ending.status]
+
+
+def shown_at(server: Remote, past: History, until_waiting: bool) -> int:
+    """Show a run that the server drives, until it is over or waits (``until_waiting``); Ctrl-C leaves it to the server. Returns the exit code."""
+    out().print(styled("run ", (past.folder.run, "bold"), f" at {server.url}"))
+    with display(past.workflow, ()) as shown:
+        for event in past.events:
+            shown.show(event)
+        seen = summary(past.events)
+        if seen.over or (until_waiting and seen.state == WAITING):
+            return EXIT_CODES[seen.state]
+        for record in server.follow(past):
+            shown.show(record.event)
+            match record.event:
+                case RunFinished(status=status):
+                    return EXIT_CODES[status]
+                case EngineStopped(reason="waiting") if until_waiting:
+                    return EXIT_CODES["waiting"]
+                case _:
+                    pass
+    return EXIT_CODES["interrupted"]
 
 
 @contextmanager

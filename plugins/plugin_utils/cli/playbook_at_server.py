@@ -1,18 +1,20 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs of a server as playbooks see them: the server drives, the playbook starts, answers and watches. Only the action ``workflow`` calls it."""
+"""Runs of a server as the actions ``workflow`` and ``workflow_info`` see them: the server drives, a playbook starts, answers and watches."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from ansible_collections.netops.changerail.plugins.module_utils.errors import UnknownRun
-from ansible_collections.netops.changerail.plugins.plugin_utils.api import described
+from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError, UnknownRun
+from ansible_collections.netops.changerail.plugins.plugin_utils.api import described, outlined
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.from_playbook import Driven
+from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.answering import chosen
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote
@@ -58,6 +60,18 @@ def looked_at(server: Remote, run: str) -> dict[str, Any]:
     """How the run stands, and nothing done to it."""
     past = server.history(run)
     return {**_told(past, summary(past.events)), "changed": False}
+
+
+def listed(server: Remote) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """Every run that the owner of the token may see, without results, and those that cannot be read, each with why."""
+    runs: list[dict[str, Any]] = []
+    unreadable: list[dict[str, str]] = []
+    for run, seen in server.summaries(False):
+        if isinstance(seen, ChangerailError):
+            unreadable.append({"run": run, "message": str(seen)})
+        else:
+            runs.append(outlined(RunFolder(Path(run)), seen).brief())
+    return runs, unreadable
 
 
 def answered(server: Remote, run: str, step: str, choice: str, comment: str) -> dict[str, Any]:

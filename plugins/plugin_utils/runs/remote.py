@@ -40,11 +40,15 @@ if TYPE_CHECKING:
 SERVER, TOKEN = "CHANGERAIL_SERVER", "CHANGERAIL_TOKEN"
 _CONFLICT = 409
 """The status of what cannot be done as the run stands now, such as an answer that does not count."""
+_AWAY = (502, 503, 504)
+"""What a server says that starts, or the proxy in front of one that is away."""
 _YOURSELF = "a name or a key of your own is for runs on this machine: at a server you are whose token it is"
 _PATIENCE = (10, 60)
 """Seconds to connect, and between two pieces of an answer."""
 _LOOK_AGAIN = 1.0
 """Seconds between two looks at a run that is followed."""
+_TRIES, _PAUSE, _LONGEST_PAUSE = 10, 0.25, 10.0
+"""How often a server that was there is asked again while it restarts, and the seconds between, which double: a minute in all."""
 _PAGE, _PAGES = 500, 200
 _NOTHING = 2**53
 """A ``seq`` that no journal comes to."""
@@ -71,6 +75,7 @@ class Remote:
             raise AuthorError(f"{SERVER} is set and {TOKEN} is not: 'changerail token add' at the server makes one")
         self.url = url.rstrip("/")
         self._token = token
+        self._reached = False
 
     @classmethod
     def of_environment(cls, environment: Mapping[str, str] | None = None) -> Remote | None:
@@ -191,6 +196,10 @@ class Remote:
             return Became(True, self.url, str(error))
         return Became(bool(said["recorded"]), self.url)
 
+    def resume(self, past: History) -> None:
+        """Have the server take the run up, where it left it alone."""
+        self._call("POST", f"/runs/{_quoted(past.folder.run)}/resume")
+
     def cancel(self, past: History, reason: str, person: str, force: bool) -> Became:
         if person:
             raise AuthorError(_YOURSELF)
@@ -219,29 +228,42 @@ class Remote:
         self, method: str, path: str, body: Mapping[str, Any] | None, query: Mapping[str, Any]
     ) -> requests.Response:
         import requests
+        from requests.adapters import HTTPAdapter
+        from urllib3.util import Retry
 
         headers = {"Accept": "*/*"}
         content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             content = json.dumps(body).encode()
+        # A look is repeated while the server restarts, a deed is not: whoever gave the order sees that it may not have come through.
+        again = Retry(
+            total=_TRIES if self._reached and method == "GET" else 0,
+            backoff_factor=_PAUSE,
+            backoff_max=_LONGEST_PAUSE,
+            status_forcelist=_AWAY,
+            raise_on_status=False,
+        )
         try:
-            response = requests.request(
-                method,
-                f"{self.url}/api/v1{path}",
-                params=query,
-                data=content,
-                headers=headers,
-                auth=self._signed,
-                timeout=_PATIENCE,
-                allow_redirects=False,
-            )
+            with requests.Session() as session:
+                session.mount(self.url, HTTPAdapter(max_retries=again))
+                response = session.request(
+                    method,
+                    f"{self.url}/api/v1{path}",
+                    params=query,
+                    data=content,
+                    headers=headers,
+                    auth=self._signed,
+                    timeout=_PATIENCE,
+                    allow_redirects=False,
+                )
         except requests.RequestException as error:
             raise RunError(
                 f"{self.url}: cannot be reached ({type(error).__name__}); is it running, and is {SERVER} right?"
             ) from None
         if response.status_code >= 300:
             raise self._error(response)
+        self._reached = True
         return response
 
     def _signed(self, request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -7,9 +7,11 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from support.serving import CHANGERAIL
+from support.calls import eventually
+from support.serving import CHANGERAIL, Serving
 from support.team import Team, team
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
@@ -77,6 +79,48 @@ def test_cancel(people: Team) -> None:
     assert (event.by, event.reason) == ("operator", "wrong day")
     over = changerail(people, "operator", "cancel", "typed-2")
     assert over.returncode == 1 and "is over" in over.stderr
+
+
+def test_resume_has_the_server_go_on_and_shows_it(people: Team) -> None:
+    people.create("asks", "typed-5", "somebody")
+    people.until("typed-5")
+    refused = changerail(people, "viewer", "resume", "typed-5")
+    assert refused.returncode == 2 and "viewer may not resume" in refused.stderr
+    waits = changerail(people, "operator", "resume", "typed-5", "--until-waiting")
+    assert waits.returncode == 3 and f"run typed-5 at {people.server.url}" in waits.stdout
+    assert changerail(people, "approver", "answer", "typed-5", "deny").returncode == 0
+    people.until("typed-5", "failed")
+    over = changerail(people, "operator", "resume", "typed-5")
+    assert over.returncode == 1 and "run typed-5 is over: failed" in over.stdout
+    assert not (people.bench.folder / "elsewhere").exists()
+
+
+def test_whoever_follows_a_run_does_not_mind_that_the_server_is_killed_and_comes_back(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    people = Team(tmp_path)
+    people.server = Serving(people.bench.state.path, listen=listen)
+    with people.server:
+        people.server.wait_until_ready()
+        people.create("asks", "killed", "somebody")
+        question = people.asked("killed")
+        follower = subprocess.Popen(
+            [CHANGERAIL, "status", "killed", "--watch"],
+            env={**os.environ, "CHANGERAIL_SERVER": people.server.url, "CHANGERAIL_TOKEN": people.tokens["viewer"]},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert follower.stdout is not None
+        eventually(lambda: people.server.log.count("/journal"), 60)
+        people.server.kill()
+        people.server.start()
+        people.server.wait_until_ready()
+        assert people.call("approver", "POST", "/runs/killed/answers", {**question, "choice": "approve"})[0] == 200
+        shown, _nothing = follower.communicate(timeout=100)
+    assert "run succeeded" in shown and "cannot be reached" not in shown
+    assert follower.returncode == 0
 
 
 def test_four_eyes_hold_at_the_server(people: Team) -> None:

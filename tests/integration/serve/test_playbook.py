@@ -19,7 +19,7 @@ PLAY = """
 - hosts: localhost
   gather_facts: false
   tasks:
-    - netops.changerail.workflow: {options}
+    - netops.changerail.{action}: {options}
       register: done
       ignore_errors: true
     - ansible.builtin.copy: {{content: "{{{{ done | to_json }}}}", dest: "{out}"}}
@@ -32,10 +32,10 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
         yield made
 
 
-def play(people: Team, user: str, **options: Any) -> dict[str, Any]:
+def play(people: Team, user: str, action: str = "workflow", **options: Any) -> dict[str, Any]:
     """What the action gives in a playbook of ``user``, whose own state folder is empty."""
     out, book = people.bench.folder / "out.json", people.bench.folder / "play.yml"
-    book.write_text(PLAY.format(options=json.dumps(options), out=out))
+    book.write_text(PLAY.format(action=action, options=json.dumps(options), out=out))
     named = {
         "CHANGERAIL_SERVER": people.server.url,
         "CHANGERAIL_TOKEN": people.tokens[user],
@@ -62,4 +62,18 @@ def test_a_playbook_starts_a_run_another_answers_and_sees_it_end(people: Team) -
     assert (event.person, event.assurance, event.comment) == ("approver", "authenticated", "fine")
     ended = play(people, "requester", workflow="asks.yml", run_id="played", timeout="60s")
     assert (ended["state"], ended["started"]) == ("succeeded", False)
+    assert not (people.bench.folder / "elsewhere").exists()
+
+
+def test_workflow_info_tells_of_the_runs_there(people: Team) -> None:
+    for run in ("told-1", "told-2"):
+        people.create("asks", run, "somebody")
+        people.until(run)
+    one = play(people, "viewer", "workflow_info", run_id="told-1")
+    assert [(run["run"], run["state"]) for run in one["runs"]] == [("told-1", "waiting")]
+    assert one["runs"][0]["waiting_for"][0]["step"] == "ask" and one["runs"][0]["journal"] == ""
+    every = play(people, "viewer", "workflow_info", finished=False)
+    assert {"told-1", "told-2"} <= {run["run"] for run in every["runs"]} and every["unreadable"] == []
+    nobody = play(people, "viewer", "workflow_info", run_id="nobody")
+    assert nobody["failed"] and f"none of that name at {people.server.url}" in nobody["msg"]
     assert not (people.bench.folder / "elsewhere").exists()

@@ -6,19 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.display import display, live
-from ansible_collections.netops.changerail.plugins.plugin_utils.cli.driving import EXIT_CODES, drive_and_show
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.driving import drive_and_show, shown_at
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import (
     config_option,
     extra_vars_option,
     until_waiting_option,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import out, styled
-from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import EngineStopped, RunFinished
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.driving import begin
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import history, state_folder
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import for_new_run, who_says
@@ -92,11 +90,8 @@ def run(
             raise AuthorError(
                 f"-i, --as, --vault-password-file and --config are for runs on this machine; {server.url} has its own"
             )
-        return _at(
-            server,
-            server.start(workflow_name(file), variables, limit, check, run_id),
-            until_waiting,
-        )
+        begun = server.history(server.start(workflow_name(file), variables, limit, check, run_id))
+        return shown_at(server, begun, until_waiting)
     project = for_new_run(config)
     folder = begin(
         file,
@@ -118,20 +113,3 @@ def run(
     for event in begun.events:
         shown.show(event)
     return drive_and_show(folder, project, shown, until_waiting)
-
-
-def _at(server: Remote, run: str, until_waiting: bool) -> int:
-    """Show a run that the server drives, until it is over; Ctrl-C leaves it to the server."""
-    out().print(styled("run ", (run, "bold"), f" at {server.url}"))
-    past = server.history(run)
-    with display(past.workflow, ()) as shown:
-        for record in chain(past.records, server.follow(past)):
-            shown.show(record.event)
-            match record.event:
-                case RunFinished(status=status):
-                    return EXIT_CODES[status]
-                case EngineStopped(reason="waiting") if until_waiting:
-                    return EXIT_CODES["waiting"]
-                case _:
-                    pass
-    return EXIT_CODES["interrupted"]
