@@ -38,6 +38,8 @@ LOOK_AGAIN = 900.0
 """Seconds after which the calendars are read again, because somebody may have changed them."""
 UNREACHABLE_AGAIN = 60.0
 CALENDAR_LIMIT = 4 * 1024 * 1024
+SAYS = "change window"
+"""What stands in every message with which a step waits here."""
 
 
 class Window(Operation):
@@ -135,20 +137,26 @@ def _times(call: Call, now: datetime, zone: ZoneInfo) -> _Times:
     args, end = call.args, now + HORIZON
     if not (args["calendar"] or args["windows"] or args["freezes"]):
         raise OperationError("expected at least one of calendar, windows and freezes")
-    hours = [
-        Hours(row["days"], _minutes(row["from"], "from"), _minutes(row["to"], "to"), row["name"])
-        for row in args["windows"]
-    ]
-    spans = list(calendars.weekly(hours, zone, now, end))
+    spans = list(calendars.weekly(hours_of(args["windows"]), zone, now, end))
     for name in args["calendar"]:
-        spans += calendars.events(*_calendar(name, call.context), zone, now, end)
+        spans += calendars.events(*calendar_text(name, call.context), zone, now, end)
     if not (args["calendar"] or args["windows"]):
         spans = [Span(now, end)]
     freezes = [
-        span for name in args["freezes"] for span in calendars.events(*_calendar(name, call.context), zone, now, end)
+        span
+        for name in args["freezes"]
+        for span in calendars.events(*calendar_text(name, call.context), zone, now, end)
     ]
     frozen = next((span for span in calendars.united(freezes) if span.start <= now < span.end), None)
     return _Times(calendars.without(calendars.united(spans), freezes), frozen)
+
+
+def hours_of(rows: Sequence[Mapping[str, Any]]) -> list[Hours]:
+    """The option ``windows``. Raises OperationError."""
+    return [
+        Hours(row["days"], _minutes(row["from"], "from"), _minutes(row["to"], "to"), row.get("name") or "")
+        for row in rows
+    ]
 
 
 def _minutes(value: Any, option: str) -> int:
@@ -161,8 +169,8 @@ def _minutes(value: Any, option: str) -> int:
     raise OperationError(f"windows: {option}: {value!r} is no time of day; expected one such as '22:00'")
 
 
-def _calendar(name: str, context: Context) -> tuple[bytes, str]:
-    """The text of a calendar and what to call it: one that the project file names, an address, or a path."""
+def calendar_text(name: str, context: Context) -> tuple[bytes, str]:
+    """The text of a calendar and what to call it: one that the project file names, an address, or a path. Raises OperationError."""
     named: Mapping[str, JSON] = context.settings.get("calendars") or {}
     place = str(named.get(name, name))
     if "://" in place:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -86,3 +86,12 @@ def _day(midnight: datetime, calendars: Sequence[Calendar], now: datetime, zone:
 def _said(moment: datetime, midnight: datetime) -> str:
     same = moment.date() == midnight.date()
     return f"{moment:%H:%M}" if same else f"{moment:%a} {moment.day} {moment:%b} {moment:%H:%M}"
+
+
+def cut(days: Sequence[Day], most: int) -> tuple[tuple[Day, ...], int]:
+    """The days with at most ``most`` entries, the first ones, and how many entries are left out."""
+    kept, room = [], most
+    for day in days:
+        kept.append(replace(day, entries=day.entries[:room]))
+        room -= len(kept[-1].entries)
+    return tuple(kept), sum(len(day.entries) for day in days) - (most - room)

@@ -29,6 +29,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting im
 from ansible_collections.netops.changerail.plugins.plugin_utils.web import links
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import Actions
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Conflict, NotFound
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.calendar_pages import WINDOW, CalendarPages
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.door import SIGN_IN, Door, Visit
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.files import shown_with
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.lists import Wanted, page
@@ -74,7 +75,7 @@ def routes(server: Server, actions: Actions) -> list[BaseRoute]:
     from starlette.staticfiles import StaticFiles
 
     door = Door(server, actions)
-    live = Live(server.observers)
+    live, calendar = Live(server.observers), CalendarPages(server)
     run = "/runs/{run}"
     return [
         Route("/", lambda request: RedirectResponse("/waiting", 303)),
@@ -95,6 +96,8 @@ def routes(server: Server, actions: Actions) -> list[BaseRoute]:
         Route(f"{run}/resume", door.page(_resume), methods=["POST"]),
         Route("/live", door.page(partial(_live, live))),
         Route(f"{run}/live", door.page(partial(_live, live))),
+        Route("/calendar", door.page(calendar.all)),
+        Route(f"{run}/calendar", door.page(calendar.of_run)),
         Route("/start", door.page(startable)),
         Route("/start/{workflow}", door.page(start_form)),
         Route("/start/{workflow}", door.page(start_sent), methods=["POST"]),
@@ -122,9 +125,11 @@ def _run(visit: Visit) -> Response:
     past = visit.actions.past(visit.by, visit.run)
     row = visit.server.scheduler.row(visit.run)
     entries = timeline(past.events)
+    seen = current_status(past)
     return visit.render(
         "run.html",
-        run=current_status(past),
+        run=seen,
+        has_windows=any(step.action == WINDOW and step.attempt for step in seen.walk()),
         entries=entries[-_MOST_ENTRIES:][::-1],
         earlier=max(0, len(entries) - _MOST_ENTRIES),
         problem=row.problem if row is not None else "",

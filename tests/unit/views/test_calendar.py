@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from ansible_collections.netops.changerail.plugins.module_utils.calendars import Span
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.calendar import Calendar, agenda
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.calendar import Calendar, agenda, cut
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -43,3 +43,11 @@ def test_windows_and_freezes_in_the_order_of_the_day() -> None:
         ("Sale", True),
         ("Noon", False),
     ]
+
+
+def test_the_first_entries_are_kept_and_the_others_counted() -> None:
+    spans = tuple(Span(at(day, hour), at(day, hour + 1)) for day in (1, 2, 3) for hour in (8, 10))
+    days = agenda([Calendar("edge", False, spans)], at(1, 0), ZoneInfo("UTC"), 3)
+    few, left = cut(days, 3)
+    assert [len(day.entries) for day in few] == [2, 1, 0] and left == 3
+    assert cut(days, 6) == (days, 0)
