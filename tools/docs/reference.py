@@ -181,6 +181,7 @@ def sections() -> Iterator[str]:
         ("A level of `escalation`", project_file.LEVEL),
         ("A source of `hooks`", project_file.HOOK),
         ("`start` of a hook", project_file.HOOK_START),
+        ("`sign_in`", project_file.SIGN_IN),
     ):
         yield f"## {title}\n"
         yield from table(("Key", "Value and meaning"), [(code(name), said) for name, said in known.items()])

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import plain
 
 READ, START, ANSWER, CANCEL, RESUME, INTERVENE, MANAGE = ACTIONS = (
@@ -53,6 +54,22 @@ class Grant:
             raise ValueError(f"role {self.role!r} does not exist: expected one of {', '.join(ROLES)}")
         if self.groups and self.role != APPROVER:
             raise ValueError(f"role {self.role} has no groups: only an approver is one of groups")
+
+
+def grant(text: str) -> Grant:
+    """The grant written as ``role[:group,...][@workflow]``. Raises AuthorError."""
+    held, dummy, workflow = text.partition("@")
+    role, dummy, groups = held.partition(":")
+    try:
+        return Grant(role, plain(workflow), frozenset(plain(group) for group in groups.split(",") if group.strip()))
+    except ValueError as error:
+        raise AuthorError(f"role {text}: {error}") from None
+
+
+def written(held: Grant) -> str:
+    """A grant as ``grant`` reads it."""
+    groups = f":{','.join(sorted(held.groups))}" if held.groups else ""
+    return f"{held.role}{groups}" + (f"@{held.workflow}" if held.workflow else "")
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ class Accounts:
 
     def with_user(self, user: User) -> Accounts:
         """With a new user. Raises AuthorError for a name that is taken or is none."""
-        if not _NAME.match(user.name):
+        if not is_name(user.name):
             raise AuthorError(
                 f"user {user.name!r}: expected a letter or digit, then letters, digits and . @ - _ or spaces, at most 64"
             )
@@ -130,6 +130,11 @@ class Accounts:
         if name not in self.users:
             raise AuthorError(f"user {name!r}: there is none; 'changerail user list' shows those there are")
         return self.users[name]
+
+
+def is_name(text: str) -> bool:
+    """Whether a user may be called that."""
+    return _NAME.match(text) is not None
 
 
 def logged_in(user: User, people: People, scopes: frozenset[str] | None = None) -> LoggedIn:

@@ -22,6 +22,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.errors import (
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import HookSource
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import Level
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.sign_in import SignIn
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.signatures import Signers
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.trusted import read_trusted
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Position, Vaulted
@@ -96,7 +97,7 @@ class Project:
     ``calendars`` paths or URLs by name; values in them may be references. ``defaults`` are "deadline" and "assurance" for questions,
     "records" and "pipelines" for providers.
     ``escalation`` is who is told, level by level, when nobody answers. ``allowed_signers`` is a file in OpenSSH's form.
-    ``hooks`` are those who may send webhooks to the server, by name.
+    ``hooks`` are those who may send webhooks to the server, by name; ``sign_in`` says whom a proxy in front of it lets in.
     """
 
     path: Path | None = None
@@ -110,6 +111,7 @@ class Project:
     escalation: tuple[Level, ...] = ()
     allowed_signers: Path | None = None
     hooks: Mapping[str, HookSource] = field(default_factory=dict)
+    sign_in: SignIn | None = None
 
     def context_parts(self, resolver: Resolver) -> tuple[Mapping[str, Mapping[str, Any]], dict[str, Any]]:
         """``connections`` and ``settings`` for the Context of operations. Raises nothing; an entry that cannot be resolved raises when it is read."""

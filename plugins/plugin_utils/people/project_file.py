@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,11 +18,13 @@ from ansible_collections.netops.changerail.plugins.module_utils.durations import
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.module_utils.operation import find as find_kind
 from ansible_collections.netops.changerail.plugins.module_utils.question import ASSURANCES
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import Grant, grant
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import HookSource, HookStart
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People, Person, plain
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import ASKED, Level
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project_values import Values, nothing
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.sign_in import EVERYBODY, SignIn
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.trusted import distrust, read_trusted
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.actions import ours
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.document import (
@@ -47,6 +50,7 @@ SECTIONS: Mapping[str, str] = {
     "escalation": "Who is told when nobody answers a question, level after level; `escalate` of a step overrides it.",
     "allowed_signers": "A file in the format of `ssh-keygen -Y verify` with keys of people, beside their `keys`; a path that starts at this file's folder.",
     "hooks": "Who may send webhooks to the server, by the name at the end of its address `/hooks/NAME`.",
+    "sign_in": "Whom a reverse proxy in front of the server has authenticated, and which roles they have there.",
     "trusted_os_users": "Logins of programs that are believed when they say who answers; none of them may be a person's own.",
 }
 """The sections, each with what it is for; the reference documentation shows this and the three below."""
@@ -78,6 +82,11 @@ HOOK_START: Mapping[str, str] = {
     "run_id": "JMESPath over the hook's body that gives the run's id; a second hook that gives the same starts nothing.",
     "when": "JMESPath over the hook's body; only where it gives true is anything started.",
     "variables": "Variables of the workflow, each with the JMESPath over the hook's body that gives its value.",
+}
+SIGN_IN: Mapping[str, str] = {
+    "user": "The header in which the proxy says who it is, such as `X-Forwarded-User`. It is believed from the addresses that `--proxy` names.",
+    "groups": "The header with the groups, separated by commas, such as `X-Forwarded-Groups`.",
+    "roles": f"Roles by group, `{EVERYBODY}` for whoever the proxy lets in, each as `changerail user add --role` takes it, or a list of them.",
 }
 
 
@@ -148,6 +157,7 @@ class _Reader(Values):
             escalation=self._escalation(sections.get("escalation"), {*people, *groups, *channels, ASKED}),
             allowed_signers=self._path.parent / Path(self._text(signers)).expanduser() if signers else None,
             hooks=dict(self._hooks(sections.get("hooks"))),
+            sign_in=self._sign_in(sections.get("sign_in")),
         )
 
     # What stands where
@@ -285,6 +295,29 @@ class _Reader(Values):
         when = self._expression(parts["when"]) if "when" in parts else ""
         variables = {name: self._expression(inner) for name, inner in self._named(parts.get("variables"), "variables")}
         return HookStart(self._text(parts["workflow"]), self._expression(parts["run_id"]), when, variables)
+
+    def _sign_in(self, section: Node | None) -> SignIn | None:
+        if section is None:
+            return None
+        parts = dict(self._table(section, "sign_in", SIGN_IN))
+        if "user" not in parts:
+            self._mistakes.add(section.at, "sign_in lacks a part", "user, the header in which the proxy says who it is")
+            return None
+        named = {part: self._header(parts[part]) for part in ("user", "groups") if part in parts}
+        roles: dict[str, list[Grant]] = {}
+        for group, node in self._named(parts.get("roles"), "roles"):
+            for text, at in self._texts(node):
+                try:
+                    roles.setdefault(group, []).append(grant(text))
+                except AuthorError as error:
+                    self._mistakes.add(at, str(error))
+        return SignIn(named["user"], named.get("groups", ""), roles)
+
+    def _header(self, node: Node) -> str:
+        name = self._text(node).lower()
+        if not re.fullmatch(r"[a-z0-9-]+", name) or name in ("authorization", "cookie", "host"):
+            self._mistakes.add(node.at, f"{shown(name)} is no header for a name", "one such as X-Forwarded-User")
+        return name
 
     def _expression(self, node: Node) -> str:
         text = self._text(node)

@@ -1,17 +1,29 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who asks: the token in an ``Authorization`` header, or a user by name and password. For the routes of API and pages."""
+"""Who asks: the token in an ``Authorization`` header, a user by name and password, or whom a proxy has authenticated. For the routes of API and pages."""
 
 from __future__ import annotations
 
 import logging
 import time
+from typing import TYPE_CHECKING
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, StorageError
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts import Accounts, LoggedIn, logged_in
-from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Unknown
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts import (
+    Accounts,
+    LoggedIn,
+    User,
+    is_name,
+    logged_in,
+)
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import plain
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Refused, Unknown
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.peers import PROXIED
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 _LOG = logging.getLogger("changerail.serve")
 
@@ -41,3 +53,25 @@ def of_user(server: Server, name: str) -> LoggedIn | None:
     """The user of this name as they are now; None when there is none any more. Raises StorageError."""
     user = accounts_of(server).users.get(name)
     return None if user is None else logged_in(user, server.people)
+
+
+def of_proxy(server: Server, request: Request) -> LoggedIn | None:
+    """Whom the named proxy that hands this request on says it is, with what the project file grants their groups beside what the user of that name has.
+
+    None where no proxy that was named says it. Raises Refused for a name that is none, or for two; StorageError.
+    """
+    wanted = server.around.project.sign_in
+    if wanted is None or not request.scope.get(PROXIED):
+        return None
+    names = request.headers.getlist(wanted.user)
+    if not any(names):
+        return None
+    name = plain(names[0])
+    if len(names) > 1 or not is_name(name):
+        _LOG.warning("the proxy's %s header names nobody: %.200r", wanted.user, names)
+        raise Refused(f"the proxy's header {wanted.user} does not name one person; the server's log has what it said")
+    said = request.headers.getlist(wanted.groups) if wanted.groups else []
+    groups = frozenset(plain(group) for text in said for group in text.split(",")) - {""}
+    known = accounts_of(server).users.get(name)
+    user = User(name, "", wanted.grants(groups) + (known.grants if known is not None else ()))
+    return logged_in(user, server.people)

@@ -74,9 +74,7 @@ class Door:
         async def endpoint(request: Request) -> Response:
             body = await request.body()
             if request.method == "GET":
-                return self._html(
-                    "sign_in.html", 200, None, problem="", name="", next=_next(request.query_params.get("next", ""))
-                )
+                return await run_in_threadpool(self._to_sign_in, request)
             return await run_in_threadpool(self._signed_in, request, body)
 
         return endpoint
@@ -105,10 +103,9 @@ class Door:
     def _visited(self, handler: Callable[[Visit], Response], request: Request, body: bytes) -> Response:
         from starlette.responses import RedirectResponse
 
-        by = None
+        by, session, fresh = None, None, ""
         try:
-            session = self._sessions.of(request.cookies.get(_cookie(request), ""))
-            by = callers.of_user(self._server, session.user) if session is not None else None
+            by, session, fresh = self._who(request)
             if session is None or by is None:
                 place = request.url.path + (f"?{request.url.query}" if request.url.query else "")
                 return RedirectResponse(
@@ -126,15 +123,43 @@ class Door:
                 return self._html(template, status, by, token=session.token, **values)
 
             run, workflow = request.path_params.get("run", ""), request.path_params.get("workflow", "")
-            return handler(
+            response = handler(
                 Visit(self._server, self._actions, by, session, run, workflow, dict(request.query_params), form, render)
             )
+            if fresh:
+                _keep(request, response, fresh)
+            return response
         except ChangerailError as error:
             status = answers.status_of(error)
             if status >= 500:
                 _LOG.error("%s %s: %s", request.method, request.url.path, error)
             token = session.token if session is not None else ""
             return self._html("error.html", status, by, token=token, message=str(error))
+
+    def _to_sign_in(self, request: Request) -> Response:
+        """The page to sign in at; whom a proxy has let in goes on."""
+        from starlette.responses import RedirectResponse
+
+        onward = _next(request.query_params.get("next", ""))
+        try:
+            if callers.of_proxy(self._server, request) is not None:
+                return RedirectResponse(onward, 303)
+        except ChangerailError as error:
+            return self._html("error.html", answers.status_of(error), None, message=str(error))
+        return self._html("sign_in.html", 200, None, problem="", name="", next=onward)
+
+    def _who(self, request: Request) -> tuple[LoggedIn | None, Session | None, str]:
+        """Who visits and with which session, None for nobody; and the id of a session that begins with this visit, else "". Raises Refused, StorageError."""
+        session = self._sessions.of(request.cookies.get(_cookie(request), ""))
+        proxied = callers.of_proxy(self._server, request)
+        if proxied is None:
+            if session is None or session.proxied:
+                return None, None, ""
+            return callers.of_user(self._server, session.user), session, ""
+        if session is not None and session.proxied and session.user == proxied.user.name:
+            return proxied, session, ""
+        id_, session = self._sessions.begin(proxied.user.name, proxied=True)
+        return proxied, session, id_
 
     def _signed_in(self, request: Request, body: bytes) -> Response:
         from starlette.responses import RedirectResponse
@@ -162,7 +187,7 @@ class Door:
         id_, dummy = self._sessions.begin(name)
         _LOG.info("signed in", extra={"person": name, "client": address})
         response = RedirectResponse(onward, 303)
-        response.set_cookie(_cookie(request), id_, path="/", secure=_secure(request), httponly=True, samesite="lax")
+        _keep(request, response, id_)
         return response
 
     def _from_here(self, request: Request) -> bool:
@@ -192,6 +217,11 @@ def _next(place: str) -> str:
     parts = urlsplit(place)
     inside = place.startswith("/") and not place.startswith(("//", "/\\")) and not parts.netloc and place.isprintable()
     return place if inside else "/runs"
+
+
+def _keep(request: Request, response: Response, session: str) -> None:
+    """Have the browser keep the id of its session."""
+    response.set_cookie(_cookie(request), session, path="/", secure=_secure(request), httponly=True, samesite="lax")
 
 
 def _secure(request: Request) -> bool:

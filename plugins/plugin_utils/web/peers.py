@@ -17,6 +17,8 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.web.asgi import 
 UNIX = "unix"
 """Stands for whoever may connect to the server's socket file."""
 PEER = "changerail.peer"
+PROXIED = "changerail.proxied"
+"""In the scope of a request that a named proxy hands on."""
 _FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip", b"forwarded")
 
 
@@ -59,6 +61,7 @@ class Peers:
         peer = str(client[0]) if client and client[0] else ""
         scope[PEER] = peer
         if peer in self._networks or (not peer and self._unix):
+            scope[PROXIED] = True
             await self._forwarded(scope, receive, send)  # type: ignore[arg-type]
         elif self._plain:
             await _refuse(send)

@@ -27,12 +27,16 @@ WINDOW = 300.0
 
 @dataclass(frozen=True)
 class Session:
-    """``user`` has signed in. ``token`` is what each form must bring along; times are by the clock of ``Sessions``."""
+    """``user`` has signed in. ``token`` is what each form must bring along; times are by the clock of ``Sessions``.
+
+    With ``proxied`` a proxy says with each request who it is: the session is nothing without that.
+    """
 
     user: str
     token: str
     began: float
     used: float
+    proxied: bool = False
 
 
 class Sessions:
@@ -43,10 +47,10 @@ class Sessions:
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
 
-    def begin(self, user: str) -> tuple[str, Session]:
+    def begin(self, user: str, proxied: bool = False) -> tuple[str, Session]:
         """A new session, always with a new id; and that id, for the cookie."""
         id_, now = secrets.token_urlsafe(32), self._clock()
-        session = Session(user, secrets.token_urlsafe(32), now, now)
+        session = Session(user, secrets.token_urlsafe(32), now, now, proxied)
         with self._lock:
             while len(self._sessions) >= MOST:
                 del self._sessions[next(iter(self._sessions))]

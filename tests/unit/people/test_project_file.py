@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, CheckError, OperationError
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import Grant
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import Level
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project, Resolver
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project_file import find, load
@@ -249,6 +250,32 @@ def test_a_hostile_file_is_a_mistake_with_a_place(tmp_path: Path, content: bytes
     path.write_bytes(content)
     with pytest.raises(CheckError, match=r"changerail\.yml:\d+:\d+: "):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sign_in: {groups: X-Groups}", "1:10: sign_in lacks a part"),
+        ("sign_in: [a]", "1:10: sign_in is"),
+        ("sign_in: {user: X User}", "'x user' is no header for a name; expected one such as X-Forwarded-User"),
+        ("sign_in: {user: Cookie}", "'cookie' is no header for a name"),
+        ("sign_in: {user: X-User, roles: {noc: boss}}", "1:38: role boss: role 'boss' does not exist"),
+        ("sign_in: {user: X-User, role: {}}", "sign_in has no 'role'; expected one of user, groups, roles"),
+    ],
+)
+def test_mistakes_of_sign_in_have_a_place(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(CheckError) as wrong:
+        load(written(tmp_path, text))
+    assert said in str(wrong.value)
+
+
+def test_roles_by_group_and_for_everybody(tmp_path: Path) -> None:
+    text = 'sign_in: {user: X-User, roles: {"*": viewer, noc: [operator, "approver:neteng@edge"]}}'
+    sign_in = load(written(tmp_path, text)).sign_in
+    assert sign_in is not None and (sign_in.user, sign_in.groups) == ("x-user", "")
+    assert sign_in.grants(["sales"]) == (Grant("viewer"),)
+    approver = Grant("approver", "edge", frozenset({"neteng"}))
+    assert sign_in.grants(["noc"]) == (Grant("viewer"), Grant("operator"), approver)
 
 
 def test_a_missing_or_unreadable_file_is_an_error(tmp_path: Path) -> None:

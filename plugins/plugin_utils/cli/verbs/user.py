@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options import json_option, need_extra
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import err, out, styled, write_json
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import ROLES, Grant
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import ROLES, Grant, grant, written
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts import AccountsFile, User, hashed
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import plain
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import state_folder
@@ -87,22 +87,6 @@ def remove(name: str) -> int:
     AccountsFile(state_folder()).change(lambda accounts: accounts.without_user(plain(name)))
     out().print(styled(f"removed {plain(name)}"), soft_wrap=True)
     return 0
-
-
-def grant(text: str) -> Grant:
-    """The grant written as ``role[:group,...][@workflow]``. Raises AuthorError."""
-    held, dummy, workflow = text.partition("@")
-    role, dummy, groups = held.partition(":")
-    try:
-        return Grant(role, plain(workflow), frozenset(plain(group) for group in groups.split(",") if group.strip()))
-    except ValueError as error:
-        raise AuthorError(f"--role {text}: {error}") from None
-
-
-def written(held: Grant) -> str:
-    """A grant as ``grant`` reads it."""
-    groups = f":{','.join(sorted(held.groups))}" if held.groups else ""
-    return f"{held.role}{groups}" + (f"@{held.workflow}" if held.workflow else "")
 
 
 def _said(grants: Sequence[Grant]) -> str:
