@@ -95,6 +95,7 @@ def pages(people: Team) -> dict[str, str]:
         "intervention": "/runs/push-1/question?path=push",
         "step": "/runs/edge-1/step?path=validate",
         "results": "/runs/edge-1/results",
+        "calendar": "/calendar",
         "startable": "/start",
         "start": "/start/asks",
     }
