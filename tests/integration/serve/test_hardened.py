@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from html import unescape
 from urllib.parse import urlencode, urlsplit
 
@@ -80,15 +81,29 @@ def test_a_form_with_too_many_fields_is_refused(boss: Browser) -> None:
     assert status == 400 and "the form cannot be read" in text
 
 
-def test_a_form_that_does_not_end_is_cut(people: Team, boss: Browser) -> None:
+def test_what_comes_too_slowly_is_cut(people: Team, boss: Browser) -> None:
     place = urlsplit(people.server.url)
-    with socket.create_connection((place.hostname, place.port), timeout=PATIENCE) as connection:
-        connection.sendall(
-            b"POST /sign-in HTTP/1.1\r\nHost: here\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-            b"Content-Length: 1000\r\n\r\nname="
-        )
-        assert boss.get("/runs")[0] == 200, "nobody waits for it"
-        assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+    begun = {
+        "nothing": b"",
+        "half a head": b"GET /runs HTTP/1.1\r\nHost: here\r\nX-Slow: ",
+        "half a body": b"POST /sign-in HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n\r\nname=",
+        "half a head after a request": b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\nGET /",
+    }
+    with ExitStack() as stack:
+        connections = {
+            name: stack.enter_context(socket.create_connection((place.hostname, place.port), timeout=PATIENCE))
+            for name in begun
+        }
+        for name, connection in connections.items():
+            connection.sendall(begun[name])
+        assert boss.get("/runs")[0] == 200, "nobody waits for them"
+        connections["half a head"].sendall(b"still ")
+        said = {
+            name: b"".join(iter(lambda c=connection: c.recv(4096), b"")) for name, connection in connections.items()
+        }
+    assert said.pop("half a head after a request").startswith(b"HTTP/1.1 200 ")
+    assert {name: text[:13] for name, text in said.items()} == dict.fromkeys(said, b"HTTP/1.1 408 ")
+    assert boss.get("/runs")[0] == 200
 
 
 def test_comments_of_people_do_nothing_wherever_they_are_shown(people: Team, boss: Browser) -> None:

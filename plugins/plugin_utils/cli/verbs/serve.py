@@ -262,11 +262,14 @@ def _web(server: Server, transport: Transport) -> uvicorn.Server:
     import uvicorn
 
     from ansible_collections.netops.changerail.plugins.plugin_utils.web.app import application
+    from ansible_collections.netops.changerail.plugins.plugin_utils.web.connections import bounded
+    from ansible_collections.netops.changerail.plugins.plugin_utils.web.security import SLOWEST
 
     config = uvicorn.Config(
         application(server, version()),
         ssl_certfile=transport.certificate or None,
         ssl_keyfile=transport.key or None,
+        http=bounded(SLOWEST),
         log_config=None,
         access_log=False,
         server_header=False,
