@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 from support.browsing import CHROMIUM, PHONE, WIDE, Visitor, chromium
@@ -37,6 +38,21 @@ steps:
     parallel:
       - {id: fra, name: Frankfurt, ansible.builtin.debug: {msg: done}}
       - {id: ams, name: Amsterdam, ansible.builtin.debug: {msg: done}}
+"""
+NIGHT = """
+name: Upgrade in the night
+steps:
+  - id: open
+    netops.changerail.window: {timezone: UTC, windows: [{name: Night, days: [DAY], from: "01:00", to: "05:00"}]}
+"""
+# The buttons with a word that is broken in two: they have more lines than words.
+BROKEN = """
+[...document.querySelectorAll("button")].filter(button => {
+  const text = document.createRange();
+  text.selectNodeContents(button);
+  const lines = new Set([...text.getClientRects()].map(line => Math.round(line.top)));
+  return lines.size > button.textContent.trim().split(/\\s+/).length;
+}).map(button => button.textContent.trim())
 """
 DIFF = """\
 ### fra1
@@ -86,6 +102,9 @@ def pages(people: Team) -> dict[str, str]:
     question = reviews(people, "edge-1")
     people.until(people.create("fails", "push-1", "somebody"))
     people.until(people.create("asks", "prefix-1", "somebody"))
+    closed = f"{datetime.now(UTC) + timedelta(days=3):%a}".lower()
+    wake_server(people.bench.create(NIGHT.replace("DAY", closed), "night-1"))
+    people.until("night-1")
     return {
         "waiting": "/waiting",
         "runs": "/runs",
@@ -96,6 +115,8 @@ def pages(people: Team) -> dict[str, str]:
         "step": "/runs/edge-1/step?path=validate",
         "results": "/runs/edge-1/results",
         "calendar": "/calendar",
+        "waits": "/runs/night-1",
+        "windows": "/runs/night-1/calendar",
         "startable": "/start",
         "start": "/start/asks",
     }
@@ -132,7 +153,25 @@ def _flaws(visitor: Visitor, screenshot: str) -> list[str]:
         f"{rule['id']}: {rule['help']}: {node['html'][:200]}" for rule in seen["violations"] for node in rule["nodes"]
     ]
     width = visitor.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    return [*flaws, *([f"{width} pixels too wide"] if width > 0 else [])]
+    broken = [f"the word {word} is broken in two" for word in visitor.page.evaluate(BROKEN)]
+    return [*flaws, *broken, *([f"{width} pixels too wide"] if width > 0 else [])]
+
+
+def test_every_page_that_a_page_leads_to_is_looked_at(people: Team, browser: Browser, pages: dict[str, str]) -> None:
+    """Whoever adds a page adds it to ``pages``; what is no page (evidence, a picture, a file) is left out."""
+    olga = Visitor(browser, people.server.url).signs_in("olga", PASSWORD)
+    looked_at = {_kind(path) for path in pages.values()}
+    led_to: dict[str, str] = {}
+    for path in pages.values():
+        hrefs = olga.goes(path).evaluate("[...document.querySelectorAll('a[href]')].map(link => link.href)")
+        led_to.update({_kind(urlsplit(href).path): href for href in hrefs if href.startswith(people.server.url)})
+    others = {kind: olga.context.request.get(led_to[kind]) for kind in sorted(led_to.keys() - looked_at)}
+    assert {"/runs/*/results", "/runs/*/calendar", "/runs/*/question", "/start/*"} <= led_to.keys()
+    assert [kind for kind, reply in others.items() if "text/html" in reply.headers["content-type"]] == []
+
+
+def _kind(path: str) -> str:
+    return re.sub("^/(runs|start)/[^/]+", r"/\1/*", urlsplit(path).path)
 
 
 def test_an_answer_and_what_other_open_pages_see_of_it(people: Team, browser: Browser) -> None:
