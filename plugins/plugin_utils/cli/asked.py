@@ -22,6 +22,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.from_playboo
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import new_run_id
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import storage_error
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History, state_folder
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote
 
 _STEP = "question"
 _LONGEST_KEY = 60
@@ -64,7 +65,13 @@ class Terms:
 
 
 def ask(asking: Asking, terms: Terms, say: Callable[[str], None]) -> dict[str, Any]:
-    """Ask, or look at what was asked before, and give the task's result. Raises ChangerailError."""
+    """Ask, or look at what was asked before, and give the task's result. Raises ChangerailError, before anything is written."""
+    server = Remote.of_environment()
+    if server is not None:
+        raise AuthorError(
+            f"CHANGERAIL_SERVER is {server.url}, and {asking.operation} in a playbook asks on this machine only. Start a workflow with such a step at "
+            "the server, with netops.changerail.workflow, or unset the variable where ansible-playbook is started"
+        )
     run, past = _of_handle(asking, terms.handle) if terms.handle else _place(asking, terms.key)
     timed_out = False
     if past is None or not api.status(run).finished:

@@ -239,6 +239,8 @@ class Remote:
         # A look is repeated while the server restarts, a deed is not: whoever gave the order sees that it may not have come through.
         again = Retry(
             total=_TRIES if self._reached and method == "GET" else 0,
+            # One that takes a question and says nothing is not asked for ten minutes.
+            read=2,
             backoff_factor=_PAUSE,
             backoff_max=_LONGEST_PAUSE,
             status_forcelist=_AWAY,
