@@ -84,16 +84,22 @@ Outcome = Union[Waiting, Done, Failed]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What people decided on a question: ``choice`` is one of its choices, ``approved`` whether that means go on."""
+    """What people decided on a question: ``choice`` is one of its choices, ``approved`` whether that means go on.
+
+    ``break_glass`` says that not those asked approved it: in an emergency two people opened the gate.
+    """
 
     choice: str
     approved: bool
     answers: Sequence[Mapping[str, JSON]] = ()
     reason: str = ""
+    break_glass: bool = False
 
     @property
     def summary(self) -> str:
         """The decision and who made it, for people: ``approve by ann, bob``."""
+        if self.break_glass:
+            return f"{self.choice} by {self.reason}"
         people = ", ".join(str(answer["person"]) for answer in self.answers)
         return f"{self.choice} by {people}" if people else self.choice
 

@@ -23,6 +23,7 @@ _STYLES: Mapping[str, str] = {
     "asked": STYLES["asking"],
     "answered": "magenta",
     "refused": "red",
+    "break_glass": "bold red",
     "escalated": "yellow",
     "evidence": "blue",
     "decided": "magenta",

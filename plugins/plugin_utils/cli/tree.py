@@ -77,6 +77,8 @@ def head(run: RunStatus, canvas: Canvas) -> Iterator[Text]:
     counts = ", ".join(f"{number} {state}" for state, number in ordered(run.counts))
     by = f"{dot}requested by {line(seen.requester)}" if seen.requester else ""
     yield cut(styled((f"run {seen.run}{dot}{counts}{by}", "dim")), canvas.width)
+    for broken in seen.break_glass:
+        yield from wrapped(str(broken), "", "bold red", canvas.width, _MESSAGE_LINES)
     if seen.cancelling and not seen.over:
         yield cut(styled((f"being cancelled by {line(seen.cancelling)}", "bold red")), canvas.width)
     if seen.message and seen.state == CANCELLED:

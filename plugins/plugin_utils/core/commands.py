@@ -61,7 +61,8 @@ class SetTimer(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """Ask a person how to go on; answered by ``InterventionAsked``, later ``InterventionDecided``."""
+    """Ask people about a step: how to go on (answered by ``InterventionAsked``, later ``InterventionDecided``), or, once all else is over, whether it was
+    right to open it by break-glass (``BreakGlassReviewAsked``, later ``BreakGlassReviewed``)."""
 
     path: str
     attempt: int

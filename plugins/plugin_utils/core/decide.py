@@ -38,6 +38,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.progress im
     next_attempt,
     over,
     over_failed,
+    reviewed,
     settle_attempt,
     stop,
     stop_section,
@@ -47,6 +48,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.state impor
     Container,
     Leaf,
     Looped,
+    Opened,
     Scope,
     State,
     walk,
@@ -86,7 +88,7 @@ def pending(state: State) -> Iterator[Command]:
     """What is outstanding, from the state alone."""
     if state.status != "running":
         return
-    if state.ending is not None:
+    if state.ending is not None and not state.opened:
         yield Finish(*state.ending)
         return
     for node in walk(state.root):
@@ -111,7 +113,7 @@ def _pending_leaf(leaf: Leaf) -> Iterator[Command]:
     elif leaf.phase == "delayed":
         if leaf.retry_due is not None:
             yield SetTimer(leaf.path, leaf.attempt, "retry", leaf.retry_due)
-    elif leaf.phase == "asking":
+    elif leaf.phase in ("asking", "reviewing"):
         if leaf.question is None:
             yield Ask(leaf.path, leaf.attempt)
     elif leaf.stop:
@@ -148,6 +150,9 @@ def _cancel_requested(now: Change, event: events.CancelRequested) -> None:
     state = now.state
     state.seen.add(event.item)
     if state.status != "running" or state.root is None or (state.cancel is not None and not event.force):
+        return
+    if state.ending is not None and state.opened:
+        # All is over but a review, which nobody gets round by cancelling.
         return
     state.cancel = event
     stop(now, state.root, event.force)
@@ -261,6 +266,31 @@ def _answered(now: Change, event: events.Answered) -> None:
         leaf.answers += (event,)
 
 
+def _break_glass(now: Change, event: events.BreakGlass) -> None:
+    leaf = _running(now, event.path)
+    fresh = event.answer not in now.state.seen
+    now.state.seen.add(event.answer)
+    if not fresh or leaf is None or leaf.question is None or leaf.question["id"] != event.question:
+        return
+    leaf.answers += (event,)
+    if event.opens:
+        words = tuple(answer for answer in leaf.answers if isinstance(answer, events.BreakGlass))
+        now.state.opened.append(Opened(leaf.step, leaf.path, leaf.attempt, leaf.question, words))
+
+
+def _break_glass_review_asked(now: Change, event: events.BreakGlassReviewAsked) -> None:
+    leaf = now.state.live.get(event.path)
+    if isinstance(leaf, Leaf) and leaf.phase == "reviewing" and leaf.question is None:
+        leaf.question = event.question
+        _ask_anew(leaf, event.at)
+
+
+def _break_glass_reviewed(now: Change, event: events.BreakGlassReviewed) -> None:
+    leaf = now.state.live.get(event.path)
+    if isinstance(leaf, Leaf) and leaf.phase == "reviewing" and leaf.question and leaf.question["id"] == event.question:
+        reviewed(now, leaf, event.outcome, event.message)
+
+
 def _answer_refused(now: Change, event: events.AnswerRefused) -> None:
     now.state.seen.add(event.answer)
 
@@ -309,9 +339,9 @@ def _intervention_decided(now: Change, event: events.InterventionDecided) -> Non
         over_failed(now, leaf, failure)
 
 
-def _running(now: Change, path: str, attempt: int) -> Leaf | None:
+def _running(now: Change, path: str, attempt: int | None = None) -> Leaf | None:
     leaf = now.state.live.get(path)
-    if isinstance(leaf, Leaf) and leaf.phase == "running" and leaf.attempt == attempt:
+    if isinstance(leaf, Leaf) and leaf.phase == "running" and attempt in (None, leaf.attempt):
         return leaf
     return None
 
@@ -329,6 +359,9 @@ _HANDLERS: Mapping[type, Callable[[Change, Any], None]] = {
     events.TimerFired: _timer_fired,
     events.Answered: _answered,
     events.AnswerRefused: _answer_refused,
+    events.BreakGlass: _break_glass,
+    events.BreakGlassReviewAsked: _break_glass_review_asked,
+    events.BreakGlassReviewed: _break_glass_reviewed,
     events.ActionRefused: _action_refused,
     events.Escalated: _escalated,
     events.InterventionAsked: _intervention_asked,

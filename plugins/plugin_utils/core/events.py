@@ -200,6 +200,50 @@ class AnswerRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakGlass:
+    """In an emergency ``person`` wants to go on at an open question without the answers it waits for; the server vouched for them.
+
+    The first such word changes nothing. That of a second person ``opens`` the gate: the question is approved, and what was done is reviewed before
+    the run ends. ``role`` says by what the person speaks: "break-glass" is the role at the server, "asked" is one who may answer the question.
+    The others are as in ``Answered``.
+    """
+
+    at: float
+    path: str
+    question: str
+    answer: str
+    person: str
+    groups: Sequence[str]
+    assurance: str
+    reason: str
+    role: str
+    opens: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BreakGlassReviewAsked:
+    """All else is over: those whom a gate had asked are asked whether it was right to open it by break-glass. ``question`` as in ``StepWaiting``."""
+
+    at: float
+    path: str
+    question: Mapping[str, JSON]
+
+
+@dataclass(frozen=True, slots=True)
+class BreakGlassReviewed:
+    """The review of what was done by break-glass is over: ``outcome`` is "accepted", "refused", or "unreviewed" when nobody looked in time.
+
+    ``question`` is the id of the review's question; ``message`` says who and why.
+    """
+
+    at: float
+    path: str
+    question: str
+    outcome: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Escalated:
     """Nobody answered in time: ``to`` were told; ``level`` counts from 1."""
 
@@ -223,7 +267,10 @@ class CancelRequested:
 
 @dataclass(frozen=True, slots=True)
 class ActionRefused:
-    """The server refused ``by`` to do ``action`` (answer, intervene, cancel, resume) at step ``path`` ("": the run). ``item`` is the refusal's unique id."""
+    """The server refused ``by`` to do ``action`` (answer, intervene, break_glass, cancel, resume) at step ``path`` ("": the run).
+
+    ``item`` is the refusal's unique id.
+    """
 
     at: float
     by: str
@@ -274,6 +321,9 @@ Event = (
     | InterventionDecided
     | Answered
     | AnswerRefused
+    | BreakGlass
+    | BreakGlassReviewAsked
+    | BreakGlassReviewed
     | Escalated
     | CancelRequested
     | ActionRefused
@@ -295,6 +345,9 @@ NAMES: Mapping[type, str] = {
     InterventionDecided: "intervention_decided",
     Answered: "answered",
     AnswerRefused: "answer_refused",
+    BreakGlass: "break_glass",
+    BreakGlassReviewAsked: "break_glass_review_asked",
+    BreakGlassReviewed: "break_glass_reviewed",
     Escalated: "escalated",
     CancelRequested: "cancel_requested",
     ActionRefused: "action_refused",

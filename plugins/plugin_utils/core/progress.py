@@ -285,7 +285,38 @@ def _root_over(now: Change, status: str, failure: Mapping[str, Any] | None) -> N
         state.ending = ("failed", f"{failure['path']}: {failure['message']}")
     else:
         state.ending = ("succeeded", "")
-    now.commands.append(Finish(*state.ending))
+    _review_or_finish(now)
+
+
+def _review_or_finish(now: Change) -> None:
+    """The end, or before it the reviews of what was opened by break-glass: at each step one after the other."""
+    state = now.state
+    if state.root is None or state.ending is None:
+        return
+    for opened in state.opened:
+        if opened.path not in state.live:
+            leaf = Leaf(opened.step, opened.path, state.root, state.root.scope, None)
+            leaf.phase, leaf.attempt, leaf.opened = "reviewing", opened.attempt, opened
+            state.root.children[leaf.path] = state.live[leaf.path] = leaf
+            now.commands.append(Ask(leaf.path, leaf.attempt))
+    if not state.opened:
+        now.commands.append(Finish(*state.ending))
+
+
+def reviewed(now: Change, leaf: Leaf, outcome: str, message: str) -> None:
+    """What was opened by break-glass at ``leaf`` has been looked at: unless it was accepted the run ends failed, whatever it came to."""
+    state = now.state
+    if leaf.opened is None or state.ending is None:
+        return
+    del state.live[leaf.path]
+    del leaf.parent.children[leaf.path]
+    state.opened.remove(leaf.opened)
+    if outcome != "accepted":
+        status, before = state.ending
+        verdict = f"{leaf.path}: break-glass was not {'accepted' if outcome == 'refused' else 'reviewed'} afterwards"
+        came = "" if status == "succeeded" else before if status == "failed" else f"{status}: {before}"
+        state.ending = ("failed", "; ".join(filter(None, (f"{verdict}: {message}", came))))
+    _review_or_finish(now)
 
 
 def _child_over(now: Change, parent: Container, child: Live, status: str, failure: Mapping[str, Any] | None) -> None:

@@ -9,11 +9,13 @@ Finished nodes are dropped; what later steps need of them lives on in the scopes
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.commands import Due
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     Answered,
+    BreakGlass,
     CancelRequested,
     RunStarted,
     StepFinished,
@@ -47,15 +49,16 @@ class Item:
 class Leaf:
     """A live step that does something.
 
-    ``phase`` is "entering" (its ``when`` is being evaluated), "running", "judging" (``until``/``failed_when`` are being evaluated), "delayed" or "asking".
+    ``phase`` is "entering" (its ``when`` is being evaluated), "running", "judging" (``until``/``failed_when`` are being evaluated), "delayed", "asking",
+    or "reviewing": the run is over but for the review of what was ``opened`` here by break-glass.
     ``granted`` counts attempts people granted beyond the policy; ``started`` says that this attempt's ``StepStarted`` is recorded.
     ``asked_at`` is when the open question was first asked, ``told`` the highest escalation level told of it; ``noted_at`` when it was last recorded
     what is waited for.
     """
 
     __slots__ = (
-        "answers", "asked_at", "attempt", "entry", "granted", "handle", "item", "last", "long", "message", "noted_at", "parent", "path", "phase", "question",
-        "retry_due", "scope", "started", "step", "stop", "timeout_due", "told",
+        "answers", "asked_at", "attempt", "entry", "granted", "handle", "item", "last", "long", "message", "noted_at", "opened", "parent", "path", "phase",
+        "question", "retry_due", "scope", "started", "step", "stop", "timeout_due", "told",
     )  # fmt: skip
 
     def __init__(self, step: Step, path: str, parent: Parent, scope: Scope, item: Item | None) -> None:
@@ -74,13 +77,25 @@ class Leaf:
         self.entry: Mapping[str, Any] = {}
         self.handle: Mapping[str, Any] | None = None
         self.question: Mapping[str, Any] | None = None
-        self.answers: tuple[Answered, ...] = ()
+        self.answers: tuple[Answered | BreakGlass, ...] = ()
+        self.opened: Opened | None = None
         self.message = ""
         self.long = False
         self.stop = ""
         self.last: StepFinished | None = None
         self.timeout_due: Due | None = None
         self.retry_due: Due | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A gate that was opened by break-glass: the ``question`` that was open in the step's attempt, and what was said."""
+
+    step: Step
+    path: str
+    attempt: int
+    question: Mapping[str, Any]
+    words: tuple[BreakGlass, ...]
 
 
 class Container:
@@ -151,11 +166,11 @@ class State:
 
     ``status`` is "new", "running", then that of ``RunFinished``; ``ending`` is what ``Finish`` asks for once the root is over.
     ``live`` has every live node by path (the root's path is "").
-    ``seen`` are the ids of the inbox items that were recorded.
+    ``seen`` are the ids of the inbox items that were recorded. ``opened`` is what was opened by break-glass and is not reviewed yet.
     ``over`` is what ended through the last event, for views: each node with its status (ok, skipped, ignored, failed, cancelled) and failure.
     """
 
-    __slots__ = ("cancel", "ending", "live", "over", "root", "seen", "started", "status", "workflow")
+    __slots__ = ("cancel", "ending", "live", "opened", "over", "root", "seen", "started", "status", "workflow")
 
     def __init__(self, workflow: Workflow) -> None:
         self.workflow = workflow
@@ -167,6 +182,7 @@ class State:
         self.cancel: CancelRequested | None = None
         self.ending: tuple[str, str] | None = None
         self.seen: set[str] = set()
+        self.opened: list[Opened] = []
 
     def leaves(self) -> Iterator[Leaf]:
         """Every live leaf, in the order of the workflow as far as it was entered."""
@@ -179,7 +195,7 @@ class State:
         return (
             leaf
             for leaf in self.leaves()
-            if leaf.question is not None and leaf.phase in ("running", "asking") and not leaf.stop
+            if leaf.question is not None and leaf.phase in ("running", "asking", "reviewing") and not leaf.stop
         )
 
 

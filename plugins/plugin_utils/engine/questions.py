@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from ansible_collections.netops.changerail.plugins.module_utils.durations import seconds
 from ansible_collections.netops.changerail.plugins.module_utils.failures import UNKNOWN
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Verdict
 from ansible_collections.netops.changerail.plugins.module_utils.question import Question
@@ -17,6 +18,9 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
     ActionRefused,
     Answered,
     AnswerRefused,
+    BreakGlass,
+    BreakGlassReviewAsked,
+    BreakGlassReviewed,
     CancelRequested,
     Escalated,
     EvidenceAdded,
@@ -24,10 +28,12 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
     InterventionDecided,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import Leaf, State
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.escalation import Notice, of_level, of_word
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
-from ansible_collections.netops.changerail.plugins.plugin_utils.people import inbox
+from ansible_collections.netops.changerail.plugins.plugin_utils.people import break_glass, inbox
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.answering import (
+    to_break_glass,
     to_cancel,
     to_event,
     to_evidence,
@@ -38,8 +44,9 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy im
     due_escalations,
     judge,
     next_time,
+    words,
 )
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import REVIEW_WITHIN, Project
 
 _LOG = logging.getLogger("changerail")
 _INBOX_EVERY = 30.0
@@ -48,16 +55,18 @@ _INBOX_EVERY = 30.0
 
 @dataclass
 class _Watch:
-    """A question this engine watches: ``asked_at`` by the wall clock, ``since`` is the same moment by the monotonic one. ``looks`` counts."""
+    """A question this engine watches: ``asked_at`` by the wall clock, ``since`` is the same moment by the monotonic one. ``looks`` counts,
+    ``words`` are those of break-glass that people were told of."""
 
     question: str
     asked_at: float
     since: float
     looks: int = 0
+    words: int = 0
 
 
 class Questions:
-    """The open questions of a run. ``decided`` is told what people decided on a step; ``tell`` notifies people of an escalation level.
+    """The open questions of a run. ``decided`` is told what people decided on a step; ``tell`` gives people a notice of one.
 
     How long a question has been open is measured by the monotonic clock while an engine watches it: a wall clock that jumps neither ends nor prolongs it.
     """
@@ -68,7 +77,7 @@ class Questions:
         folder: RunFolder,
         project: Project,
         decided: Callable[[str, Verdict], None],
-        tell: Callable[[Leaf, int, Level], None],
+        tell: Callable[[Leaf, Notice], None],
     ) -> None:
         self._loop = loop
         self._folder = folder
@@ -111,40 +120,50 @@ class Questions:
         watch = self._watch(leaf, question)
         watch.looks += 1
         now = self._time(watch)
-        verdict = judge(question, leaf.answers, now)
-        if verdict is not None:
-            self._conclude(leaf, verdict)
-            return
         levels = self._levels(leaf)
         told = leaf.told
         if watch.looks == 1:
             # Recorded by an engine that may have ended before it had told them.
             for number, level in enumerate(levels[:told], start=1):
-                self._tell(leaf, number, level)
+                self._tell(leaf, of_level(number, level, question.kind))
+        for word in words(question, leaf.answers)[watch.words :]:
+            watch.words += 1
+            self._tell(leaf, of_word(word))
+        verdict = judge(question, leaf.answers, now)
+        if verdict is not None:
+            self._conclude(leaf, verdict)
+            return
         for number, level in due_escalations(levels, leaf.asked_at, leaf.told, now):
             told = number
             event = Escalated(self._loop.clock.now(), leaf.path, question.id, number, list(level.to))
-            self._loop.record(event, partial(self._tell, leaf, number, level))
+            self._loop.record(event, partial(self._tell, leaf, of_level(number, level, question.kind)))
         moment = next_time(question, levels, leaf.asked_at, told)
         if moment is not None:
             self._look_again(leaf, watch, moment - now)
 
     def ask(self, leaf: Leaf) -> None:
-        """Ask a person how to go on after the leaf's failure."""
-        question = intervention(leaf, self._loop.state)
-        event = InterventionAsked(self._loop.clock.now(), leaf.path, leaf.attempt, question.as_dict())
+        """Ask how to go on after the leaf's failure; or whether it was right to open it by break-glass."""
+        now = self._loop.clock.now()
+        event: InterventionAsked | BreakGlassReviewAsked
+        if leaf.opened is not None:
+            within = seconds(self._project.defaults.get("break_glass_review") or REVIEW_WITHIN)
+            review = break_glass.review(leaf.opened, now + within)
+            event = BreakGlassReviewAsked(now, leaf.path, review.as_dict())
+        else:
+            question = intervention(leaf, self._loop.state)
+            event = InterventionAsked(now, leaf.path, leaf.attempt, question.as_dict())
         self._loop.record(event, lambda: self.look(leaf))
 
     def _open_leaf(self, item: inbox.Item) -> Leaf | None:
         """The live step whose question the item may answer."""
-        if item.document["kind"] != inbox.ANSWER:
+        if item.document["kind"] not in (inbox.ANSWER, inbox.BREAK_GLASS):
             return None
         leaf = self._loop.state.live.get(item.document["path"])
         return leaf if isinstance(leaf, Leaf) and leaf.question is not None and not leaf.stop else None
 
     def _event_of(
         self, item: inbox.Item, leaf: Leaf | None
-    ) -> Answered | AnswerRefused | CancelRequested | ActionRefused | EvidenceAdded:
+    ) -> Answered | AnswerRefused | BreakGlass | CancelRequested | ActionRefused | EvidenceAdded:
         now = self._loop.clock.now()
         if item.document["kind"] == inbox.CANCEL:
             return to_cancel(item.document, item.owner_uid, self._project.people, now)
@@ -156,22 +175,25 @@ class Questions:
         if leaf is not None and leaf.question is not None:
             question = Question.from_dict(leaf.question)
             arrived = self._time(self._watch(leaf, question)) - max(0.0, now - item.arrived)
+        answers = leaf.answers if leaf is not None else ()
+        common = (item.document, item.owner_uid, self._folder.run, question, answers, self._project, now, arrived)
+        if item.document["kind"] == inbox.BREAK_GLASS:
+            return to_break_glass(*common)
         started = self._loop.state.started
         return to_event(
-            item.document,
-            item.owner_uid,
-            self._folder.run,
-            question,
-            leaf.answers if leaf is not None else (),
-            self._project,
-            now,
-            arrived,
+            *common,
             started.requester.get("os_user", "") if started is not None else "",
         )
 
     def _conclude(self, leaf: Leaf, verdict: Verdict) -> None:
-        if leaf.phase != "asking":
+        if leaf.phase == "running":
             self._decided(leaf.path, verdict)
+            return
+        if leaf.opened is not None and leaf.question is not None:
+            outcome, message = break_glass.outcome(verdict)
+            self._loop.record(
+                BreakGlassReviewed(self._loop.clock.now(), leaf.path, leaf.question["id"], outcome, message)
+            )
             return
         names = ", ".join(str(answer["person"]) for answer in verdict.answers)
         comments = "; ".join(str(answer["comment"]) for answer in verdict.answers if answer["comment"])

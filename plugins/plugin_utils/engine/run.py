@@ -184,9 +184,7 @@ def collect(folder: RunFolder, around: Surround) -> list[Event]:
         state, _workflow = folded(journal.read(), folder)
         loop = Loop(state, journal, around.clock, lambda record: new.append(record.event), _NOBODY)
         loop.dispatch = _leave_it
-        Questions(
-            loop, folder, around.project, lambda path, verdict: None, lambda leaf, number, level: None
-        ).read_inbox()
+        Questions(loop, folder, around.project, lambda path, verdict: None, lambda leaf, notice: None).read_inbox()
     return new
 
 

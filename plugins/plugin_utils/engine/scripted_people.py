@@ -12,15 +12,31 @@ from functools import partial
 
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Verdict
 from ansible_collections.netops.changerail.plugins.module_utils.question import Question
-from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Answered, AnswerRefused
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
+    Answered,
+    AnswerRefused,
+    BreakGlass,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import Leaf
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.questions import Questions
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import Who, plain
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import Offered, refusal
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import (
+    BREAK_GLASS,
+    Emergency,
+    Offered,
+    break_glass_refusal,
+    opens,
+    refusal,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
-from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.scenario import APPROVE, Answer, Scenario
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.scenario import (
+    APPROVE,
+    REVIEWS,
+    Answer,
+    Scenario,
+)
 
 _MOST_GRANTED = 100
 """Attempts after which a scenario whose people always say retry goes in circles."""
@@ -41,7 +57,7 @@ class ScriptedPeople(Questions):
         scenario: Scenario,
         unsaid: Callable[[str], None],
     ) -> None:
-        super().__init__(loop, folder, project, decided, lambda leaf, number, level: None)
+        super().__init__(loop, folder, project, decided, lambda leaf, notice: None)
         self._scenario = scenario
         self._unsaid = unsaid
         self._begun: set[tuple[str, str]] = set()
@@ -72,11 +88,14 @@ class ScriptedPeople(Questions):
             return []
         said = self._scenario.outcome(leaf.path, leaf.attempt)
         answers = said.answers if said is not None else ()
+        # What is said to a gate and to the review of what was opened there stands in one list.
+        answers = tuple(answer for answer in answers if (answer.choice in REVIEWS) == bool(question.opened_by))
         default = self._scenario.default_answer
         if not answers and default and question.kind != "intervention":
             approving = question.approving
             denying = [choice for choice in question.choices if choice not in approving]
-            answers = (Answer((approving if default == APPROVE else denying or approving)[0]),)
+            choice = (approving if default == APPROVE else denying or approving)[0]
+            answers = (Answer(choice, comment="by default" if question.opened_by else ""),)
         if not answers:
             self._unsaid(_lacking(leaf, question))
         return [named for answer in answers for named in self._with_person(answer, answers, question)]
@@ -105,7 +124,10 @@ class ScriptedPeople(Questions):
         is_live = self._loop.state.live.get(leaf.path) is leaf and not leaf.stop
         question = Question.from_dict(leaf.question) if is_live and leaf.question is not None else None
         who = self._who(answer, asked)
-        offered = Offered(asked.id, answer.choice, who)
+        if answer.choice == BREAK_GLASS:
+            self._break_glass(leaf, asked, question, replace(who, assurance="authenticated"), answer.comment)
+            return
+        offered = Offered(asked.id, answer.choice, who, answer.comment)
         logins = self._project.people.logins(asked.requester)
         reason = refusal(question, offered, leaf.answers, now, logins)
         number = str(next(self._numbers))
@@ -114,6 +136,22 @@ class ScriptedPeople(Questions):
             self._loop.record(AnswerRefused(*common, who.assurance, reason, answer.comment))
         else:
             self._loop.record(Answered(*common, sorted(who.groups), who.assurance, answer.comment))
+        self._loop.commit()
+        self.look(leaf)
+
+    def _break_glass(self, leaf: Leaf, asked: Question, question: Question | None, who: Who, reason: str) -> None:
+        """A word of break-glass; whoever a scenario has say it holds the role."""
+        now, number = self._loop.clock.now(), str(next(self._numbers))
+        wrong = break_glass_refusal(question, Emergency(asked.id, who, reason, True), leaf.answers, now)
+        if wrong:
+            refused = AnswerRefused(
+                now, leaf.path, asked.id, number, BREAK_GLASS, who.person, who.assurance, wrong, reason
+            )
+            self._loop.record(refused)
+        else:
+            groups, open_now = sorted(who.groups), opens(asked, leaf.answers)
+            said = (now, leaf.path, asked.id, number, who.person, groups, who.assurance, reason)
+            self._loop.record(BreakGlass(*said, BREAK_GLASS, open_now))
         self._loop.commit()
         self.look(leaf)
 

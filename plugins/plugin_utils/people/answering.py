@@ -23,13 +23,26 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
     ActionRefused,
     Answered,
     AnswerRefused,
+    BreakGlass,
     CancelRequested,
     EvidenceAdded,
 )
-from ansible_collections.netops.changerail.plugins.plugin_utils.people import signatures
+from ansible_collections.netops.changerail.plugins.plugin_utils.people import policy, signatures
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People, Who, login, plain
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import ANSWER, CANCEL, EVIDENCE, REFUSED
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import Offered, refusal
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import (
+    ANSWER,
+    BREAK_GLASS,
+    CANCEL,
+    EVIDENCE,
+    REFUSED,
+)
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import (
+    Emergency,
+    Offered,
+    break_glass_refusal,
+    opens,
+    refusal,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 
 _NOT_LOGGED_IN: Mapping[str, Any] = {"authenticated": False, "groups": []}
@@ -56,6 +69,17 @@ def answer_item(
         **_NOT_LOGGED_IN,
     }
     return item if key is None else {**item, "signature": signatures.sign(_signed(item), key)}
+
+
+def break_glass_item(
+    run: str, path: str, question: str, reason: str, person: str, on_call: bool, now: float
+) -> dict[str, Any]:
+    """An item for ``inbox.put``: ``person`` wants to go on at question id ``question`` in an emergency, ``on_call`` when they hold the role for it.
+
+    It counts only as the server sends it (``logged_in``).
+    """
+    item = {"kind": BREAK_GLASS, "id": new_id(now), "run": run, "path": path, "question": question, "reason": reason}
+    return {**item, "person": plain(person), "on_call": on_call, **_NOT_LOGGED_IN}
 
 
 def cancel_item(run: str, person: str, reason: str, now: float, force: bool) -> dict[str, Any]:
@@ -110,7 +134,7 @@ def to_event(
     owner_uid: int,
     run: str,
     question: Question | None,
-    answers: Sequence[Answered],
+    answers: Sequence[Answered | BreakGlass],
     project: Project,
     now: float,
     arrived: float | None = None,
@@ -124,11 +148,10 @@ def to_event(
     the event is dated ``now``. ``requester_os_user`` is the login under which the run was requested, whatever name was given with it.
     """
     who, reason = _identified(item, owner_uid, project, now)
-    if item["run"] != run:
-        reason = f"the answer was given to run {item['run']}, not to this one"
+    reason = _of_another_run(item, run) or reason
     if not reason:
         logins = {requester_os_user, *project.people.logins(question.requester)} if question else set()
-        offered = Offered(item["question"], item["choice"], who)
+        offered = Offered(item["question"], item["choice"], who, item["comment"])
         reason = refusal(question, offered, answers, now if arrived is None else arrived, logins) or ""
     common: dict[str, Any] = {
         "at": now,
@@ -143,6 +166,46 @@ def to_event(
     if reason:
         return AnswerRefused(**common, reason=reason)
     return Answered(**common, groups=sorted(who.groups), signature=item["signature"], key=who.key)
+
+
+def to_break_glass(
+    item: Mapping[str, Any],
+    owner_uid: int,
+    run: str,
+    question: Question | None,
+    answers: Sequence[Answered | BreakGlass],
+    project: Project,
+    now: float,
+    arrived: float,
+) -> BreakGlass | AnswerRefused:
+    """What becomes of a word of break-glass from the inbox; everything as in ``to_event``."""
+    who = _who(item, owner_uid, project.people)
+    said = Emergency(item["question"], who, item["reason"], item["on_call"])
+    reason = _of_another_run(item, run) or break_glass_refusal(question, said, answers, arrived)
+    if reason or question is None:
+        return AnswerRefused(
+            at=now,
+            path=item["path"],
+            question=item["question"],
+            answer=item["id"],
+            choice=policy.BREAK_GLASS,
+            person=who.person,
+            assurance=who.assurance,
+            reason=reason or "",
+            comment=item["reason"],
+        )
+    return BreakGlass(
+        at=now,
+        path=item["path"],
+        question=item["question"],
+        answer=item["id"],
+        person=who.person,
+        groups=sorted(who.groups),
+        assurance=who.assurance,
+        reason=item["reason"],
+        role=policy.BREAK_GLASS if said.on_call else policy.ASKED,
+        opens=opens(question, answers),
+    )
 
 
 def to_cancel(item: Mapping[str, Any], owner_uid: int, people: People, now: float) -> CancelRequested:
@@ -167,6 +230,10 @@ def to_evidence(item: Mapping[str, Any], owner_uid: int, people: People, now: fl
         item["files"],
         item["id"],
     )
+
+
+def _of_another_run(item: Mapping[str, Any], run: str) -> str:
+    return "" if item["run"] == run else f"the answer was given to run {item['run']}, not to this one"
 
 
 def _by(item: Mapping[str, Any], owner_uid: int, people: People) -> str:

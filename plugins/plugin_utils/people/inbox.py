@@ -32,6 +32,8 @@ LARGEST = 64 * 1024
 """Bytes an item's file may have."""
 
 ANSWER = "answer"
+BREAK_GLASS = "break_glass"
+"""A word of break-glass at an open question; only a server can send one that counts."""
 CANCEL = "cancel"
 REFUSED = "refused"
 """An action that a door refused; it only goes into the journal."""
@@ -47,6 +49,7 @@ _FIELDS: Mapping[str, Mapping[str, type]] = {
         "person": str,
         "signature": str,
     },
+    BREAK_GLASS: {"run": str, "path": str, "question": str, "reason": str, "person": str, "on_call": bool},
     CANCEL: {"run": str, "person": str, "reason": str, "force": bool},
     REFUSED: {"run": str, "person": str, "action": str, "path": str, "reason": str},
     EVIDENCE: {

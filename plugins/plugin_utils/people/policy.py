@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.durations import seconds
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Verdict
 from ansible_collections.netops.changerail.plugins.module_utils.question import ASSURANCES, Question
-from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Answered
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Answered, BreakGlass
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import Who, plain
 
 
@@ -30,8 +30,23 @@ class Offered:
     question: str
     choice: str
     who: Who
+    comment: str = ""
 
 
+@dataclass(frozen=True)
+class Emergency:
+    """A word of break-glass that arrived: at question id ``question`` by ``who``, and whether they hold the role for it at the server."""
+
+    question: str
+    who: Who
+    reason: str
+    on_call: bool
+
+
+BREAK_GLASS = "break-glass"
+"""Going on at an open approval or review in an emergency, without the answers it waits for: what is said in the place of a choice."""
+_PAIR = 2
+"""Different people who open a gate by break-glass."""
 ASKED = "asked"
 """In an escalation level: those who may answer."""
 
@@ -56,7 +71,7 @@ class Level:
 def refusal(
     question: Question | None,
     offered: Offered,
-    accepted: Sequence[Answered],
+    accepted: Sequence[Answered | BreakGlass],
     now: float,
     requester_logins: Collection[str],
 ) -> str | None:
@@ -77,16 +92,53 @@ def refusal(
         or _same_eyes(question, offered.who, requester_logins)
         or _unsure(question, offered.who)
         or _twice(offered, accepted)
+        or _unsaid(question, offered)
     )
 
 
-def judge(question: Question, answers: Sequence[Answered], now: float) -> Verdict | None:
+def break_glass_refusal(
+    question: Question | None, said: Emergency, accepted: Sequence[Answered | BreakGlass], now: float
+) -> str | None:
+    """Why the word does not count, as ``refusal``. The requester's never does, whether the question wants four eyes or not."""
+    if question is None or said.question != question.id:
+        return refusal(question, Offered(said.question, "", said.who), accepted, now, ())
+    if question.kind == "intervention" or question.opened_by:
+        return "break-glass is for an approval or a review that a run waits for, not for this question: answer it"
+    if not said.reason.strip():
+        return "break-glass wants a reason: say what the emergency is"
+    if said.who.assurance != "authenticated":
+        return "only a server can vouch for break-glass: use its pages, or its API as the command line does with CHANGERAIL_SERVER"
+    return (
+        _late(question, accepted, now)
+        or _no_part(question, said, accepted)
+        or _same_eyes(replace(question, four_eyes=True), said.who, ())
+        or _unsigned(question)
+        or next((_twice_said(word) for word in words(question, accepted) if word.person == said.who.person), None)
+    )
+
+
+def opens(question: Question, accepted: Sequence[Answered | BreakGlass]) -> bool:
+    """Whether one more word of break-glass, which counts, opens the gate."""
+    return len(words(question, accepted)) + 1 >= _PAIR
+
+
+def words(question: Question, accepted: Sequence[Answered | BreakGlass]) -> list[BreakGlass]:
+    """What was said at the question by break-glass."""
+    return [said for said in accepted if isinstance(said, BreakGlass) and said.question == question.id]
+
+
+def judge(question: Question, answers: Sequence[Answered | BreakGlass], now: float) -> Verdict | None:
     """What people decided, or None while it is open. ``answers`` are the accepted ones in the journal's order; those to another question are void.
 
-    ``quorum`` different people who approve decide; one who does not approve decides at once; at the deadline an open question is denied.
+    ``quorum`` different people who approve decide; one who does not approve decides at once; at the deadline an open question is denied. Before any of
+    that, two people who break the glass approve it.
     """
     counted: dict[str, Answered] = {}
     for answer in answers:
+        if isinstance(answer, BreakGlass):
+            if answer.question == question.id and answer.opens:
+                return _opened(question, words(question, answers))
+            continue
         if answer.question != question.id or answer.choice not in question.choices or answer.person in counted:
             continue
         counted[answer.person] = answer
@@ -121,7 +173,7 @@ def written(moment: float) -> str:
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _late(question: Question, accepted: Sequence[Answered], now: float) -> str | None:
+def _late(question: Question, accepted: Sequence[Answered | BreakGlass], now: float) -> str | None:
     if judge(question, accepted, float("-inf")) is not None:
         return "the question is decided already"
     if question.deadline is not None and now >= question.deadline:
@@ -129,7 +181,18 @@ def _late(question: Question, accepted: Sequence[Answered], now: float) -> str |
     return None
 
 
+def _no_part(question: Question, said: Emergency, accepted: Sequence[Answered | BreakGlass]) -> str | None:
+    """Why it is not for this person: the first word is for whoever holds the role, the second also for those who are asked."""
+    if said.on_call:
+        return None
+    if not words(question, accepted):
+        return f"{said.who.person} does not hold the role {BREAK_GLASS}, without which nobody begins; who is asked can answer"
+    return _not_entitled(question, said.who)
+
+
 def _not_entitled(question: Question, who: Who) -> str | None:
+    if who.person in map(plain, question.opened_by):
+        return f"{who.person} opened it by break-glass; somebody else of those asked must say whether that was right"
     if who.person in map(plain, question.people) or not who.groups.isdisjoint(map(plain, question.groups)):
         return None
     if question.people or question.groups:
@@ -160,10 +223,26 @@ def _unsure(question: Question, who: Who) -> str | None:
     return f"that it is {who.person} is only {who.assurance}; this question wants {question.assurance}: {ways[question.assurance]}"
 
 
-def _twice(offered: Offered, accepted: Sequence[Answered]) -> str | None:
+def _twice(offered: Offered, accepted: Sequence[Answered | BreakGlass]) -> str | None:
     for answer in accepted:
-        if answer.question == offered.question and answer.person == offered.who.person:
+        if isinstance(answer, Answered) and answer.question == offered.question and answer.person == offered.who.person:
             return f"{answer.person} has answered {answer.choice!r} already; one answer of each person counts, and the first stands"
+    return None
+
+
+def _unsigned(question: Question) -> str | None:
+    if question.assurance != "signed":
+        return None
+    return "this question wants signed answers, and break-glass cannot be signed: only those asked can answer it"
+
+
+def _twice_said(word: BreakGlass) -> str:
+    return f"{word.person} has said so already; a second person must confirm it"
+
+
+def _unsaid(question: Question, offered: Offered) -> str | None:
+    if question.opened_by and not offered.comment.strip():
+        return "this wants a comment: say what you looked at, and why it was right or not"
     return None
 
 
@@ -177,6 +256,27 @@ def _times(levels: Sequence[Level], asked_at: float) -> list[tuple[int, Level, f
 
 def _because(comment: str) -> str:
     return f" ({comment})" if comment else ""
+
+
+def _opened(question: Question, said: Sequence[BreakGlass]) -> Verdict:
+    """Approved, though not by those who were asked."""
+    choice = question.approving[0]
+    answers = tuple(
+        {
+            "answer": word.answer,
+            "person": word.person,
+            "choice": choice,
+            "comment": word.reason,
+            "assurance": word.assurance,
+            "groups": list(word.groups),
+            "key": "",
+            "at": word.at,
+            "break_glass": word.role,
+        }
+        for word in said
+    )
+    who = " and ".join(f"{word.person}{_because(word.reason)}" for word in said)
+    return Verdict(choice, True, answers, f"{BREAK_GLASS} of {who}", break_glass=True)
 
 
 def _verdict(choice: str, approved: bool, counted: Mapping[str, Answered], reason: str) -> Verdict:

@@ -27,6 +27,9 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.people.signature
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.trusted import read_trusted
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Position, Vaulted
 
+REVIEW_WITHIN = "7d"
+"""How long people have to review what was opened by break-glass, where the project file does not say it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -94,8 +97,8 @@ class Project:
     """What ``changerail.yml`` says; ``Project()`` is what holds without one: nobody is named, so everybody is known by login and in no group.
 
     ``connections`` are options by provider name, ``channels`` Apprise URLs by name, ``notify`` the Apprise URLs of people by name,
-    ``calendars`` paths or URLs by name; values in them may be references. ``defaults`` are "deadline" and "assurance" for questions,
-    "records" and "pipelines" for providers.
+    ``calendars`` paths or URLs by name; values in them may be references. ``defaults`` are "deadline", "assurance" and
+    "break_glass_review" for questions, "records" and "pipelines" for providers.
     ``escalation`` is who is told, level by level, when nobody answers. ``allowed_signers`` is a file in OpenSSH's form.
     ``hooks`` are those who may send webhooks to the server, by name; ``sign_in`` says whom a proxy in front of it lets in.
     """

@@ -22,7 +22,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.people.access im
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import HookSource, HookStart
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People, Person, plain
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import ASKED, Level
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import REVIEW_WITHIN, Project
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project_values import Values, nothing
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.sign_in import EVERYBODY, SignIn
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.trusted import distrust, read_trusted
@@ -64,6 +64,7 @@ PERSON: Mapping[str, str] = {
 DEFAULTS: Mapping[str, str] = {
     "deadline": "When a question is denied by itself, a duration such as `2d` or a moment.",
     "assurance": f"How sure it must be who answered: one of {', '.join(ASSURANCES)}.",
+    "break_glass_review": f"How long those asked have, once a run is done, to review what was opened by break-glass; default `{REVIEW_WITHIN}`.",
     "records": "The provider of change records, such as `servicenow`.",
     "pipelines": "The provider of pipelines, such as `gitlab`.",
 }
@@ -238,6 +239,8 @@ class _Reader(Values):
             text = self._text(node)
             if name == "deadline" and text:
                 self._checked(node, partial(moment, text, 0.0))
+            elif name == "break_glass_review" and text:
+                self._checked(node, partial(seconds, text))
             elif name == "assurance" and text and text not in ASSURANCES:
                 self._mistakes.add(
                     node.at, f"assurance {shown(text)}", f"one of {', '.join(ASSURANCES)}", nearest(text, ASSURANCES)

@@ -24,7 +24,7 @@ class RowWait:
     """What step ``path`` waits for since ``since``: people who answer a question (``kind`` is that of the question) or something else ("wait").
 
     ``title`` is what is asked, or what is waited for. Of a question: its ``question`` id, who may answer, by when, how many must approve and how many
-    did, who answered already, and in ``barred`` who may not (four eyes).
+    did, who answered already, in ``barred`` who may not (four eyes), and in ``opened_by`` who opened by break-glass what this is the review of.
     """
 
     path: str
@@ -39,10 +39,11 @@ class RowWait:
     approvals: int = 0
     answered: tuple[str, ...] = ()
     barred: str = ""
+    opened_by: tuple[str, ...] = ()
 
     def waits_for(self, person: str, groups: Iterable[str]) -> bool:
         """Whether ``person``, a member of ``groups``, could still answer; as ``views.waiting.OpenQuestion.waits_for``."""
-        if self.kind == WAIT or (self.barred and person == self.barred) or person in self.answered:
+        if self.kind == WAIT or (self.barred and person == self.barred) or person in self.answered + self.opened_by:
             return False
         anybody = not self.groups and not self.people
         return anybody or person in self.people or any(group in self.groups for group in groups)
@@ -54,7 +55,7 @@ class Row:
 
     ``message`` is how the run ended, or what is wrong with it (``unreadable``: a damaged journal, or one of a later release). ``workflow`` is the file it
     was started from. ``engine`` names another process that drives it; "" for what this server drives. ``problem`` is why it does not go on here, "" when
-    it does.
+    it does. ``break_glass`` says what was said and done by break-glass, one line each.
     """
 
     run: str
@@ -71,6 +72,7 @@ class Row:
     workflow: str = ""
     waits: tuple[RowWait, ...] = ()
     problem: str = ""
+    break_glass: tuple[str, ...] = ()
 
     @property
     def over(self) -> bool:
@@ -124,6 +126,7 @@ def row_of(seen: RunSummary) -> Row:
         seen.check,
         shared(seen.workflow),
         (*map(_asked, seen.questions), *map(_waited, seen.waits)),
+        break_glass=tuple(str(broken)[:_LONGEST] for broken in seen.break_glass),
     )
 
 
@@ -142,6 +145,7 @@ def _asked(seen: OpenQuestion) -> RowWait:
         seen.approvals,
         tuple(shared(answer.person) for answer in seen.given),
         shared(asked.requester) if asked.four_eyes else "",
+        tuple(map(shared, asked.opened_by)),
     )
 
 

@@ -13,6 +13,9 @@ from ansible_collections.netops.changerail.plugins.module_utils.operation import
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     Answered,
     AnswerRefused,
+    BreakGlass,
+    BreakGlassReviewAsked,
+    BreakGlassReviewed,
     Evaluated,
     Event,
     Expanded,
@@ -22,6 +25,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
     StepStarted,
     StepWaiting,
 )
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import BREAK_GLASS
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.late import Late
 
 ARTIFACTS = ("artifacts", "logs")
@@ -34,7 +38,7 @@ _OUTPUT = frozenset({"output", "log", "log.txt"})
 class Attempt:
     """One attempt. ``failure`` is "" when it succeeded, None while it is not over; times are seconds since the epoch.
 
-    ``questions`` are what was asked, in order, ``answers`` and ``refused`` the events of what people said, as plain JSON.
+    ``questions`` are what was asked, in order, ``answers`` and ``refused`` the events of what people said, as plain JSON; break-glass is among them.
     """
 
     number: int
@@ -107,16 +111,24 @@ class Details:
             case InterventionDecided():
                 reason = f": {event.reason}" if event.reason else ""
                 self._change(event.path, event.attempt, decision=f"{event.choice}{reason}")
-            case Answered():
-                last = self._last(event.path)
-                self._change(event.path, last.number, answers=(*last.answers, asdict(event)))
-            case AnswerRefused():
-                last = self._last(event.path)
-                self._change(event.path, last.number, refused=(*last.refused, asdict(event)))
+            case Answered() | AnswerRefused() | BreakGlass():
+                self._said(event)
+            case BreakGlassReviewAsked():
+                self._ask(event.path, self._last(event.path).number, event.question)
+            case BreakGlassReviewed():
+                self._note(event.path, f"break-glass was {event.outcome} afterwards: {event.message}")
             case Evaluated() | Expanded():
                 self._evaluated(event)
             case _:
                 pass
+
+    def _said(self, event: Answered | AnswerRefused | BreakGlass) -> None:
+        last = self._last(event.path)
+        if isinstance(event, AnswerRefused):
+            self._change(event.path, last.number, refused=(*last.refused, asdict(event)))
+            return
+        said = said_by_break_glass(event) if isinstance(event, BreakGlass) else asdict(event)
+        self._change(event.path, last.number, answers=(*last.answers, said))
 
     def _evaluated(self, event: Evaluated | Expanded) -> None:
         if event.error:
@@ -152,6 +164,11 @@ class Details:
         others = tuple(attempt for attempt in step.attempts if attempt.number != number)
         changed = replace(self._attempt(path, number), **changes)
         self.by_path[path] = replace(step, attempts=(*others, changed))
+
+
+def said_by_break_glass(event: BreakGlass) -> dict[str, Any]:
+    """The event as one of the answers."""
+    return {**asdict(event), "choice": BREAK_GLASS, "comment": event.reason}
 
 
 def details(events: Iterable[Event]) -> Mapping[str, StepDetail]:

@@ -22,12 +22,17 @@ from ansible_collections.netops.changerail.plugins.module_utils.text import harm
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     Answered,
     AnswerRefused,
+    BreakGlass,
     Event,
     EvidenceAdded,
     RunStarted,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import private_folder, storage_error
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import StepDetail, details
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import (
+    StepDetail,
+    details,
+    said_by_break_glass,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import RunStatus, StepStatus, status
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.timeline import Entry, timeline
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.words import duration
@@ -72,9 +77,10 @@ def collect(workflow: Workflow, events: Iterable[Event]) -> Evidence:
         raise ValueError("the history does not begin with RunStarted")
     steps = details(history)
     answers = tuple(
-        asdict(event) | {"counted": isinstance(event, Answered)}
+        (said_by_break_glass(event) if isinstance(event, BreakGlass) else asdict(event))
+        | {"counted": not isinstance(event, AnswerRefused)}
         for event in history
-        if isinstance(event, (Answered, AnswerRefused))
+        if isinstance(event, (Answered, AnswerRefused, BreakGlass))
     )
     artifacts: dict[tuple[str, str], tuple[str, Artifact]] = {}
     for path, step in steps.items():
@@ -158,6 +164,7 @@ def _head(evidence: Evidence) -> Iterator[str]:
         [
             ("Run", f"`{seen.run}`"),
             ("Result", seen.state + (f": {_text(seen.message)}" if seen.message else "")),
+            *(("Break-glass", f"**{_text(str(broken))}**") for broken in seen.break_glass),
             ("Requested by", _text(seen.requester)),
             ("Started", f"{_time(seen.began)} UTC"),
             ("Ended", f"{_time(seen.ended)} UTC" if seen.ended is not None else "not over at the time of writing"),

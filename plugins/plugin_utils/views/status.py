@@ -292,6 +292,8 @@ class Status:
         live = self._state.live.get(node.path)
         children = tuple(child.seen for child in node.children if child.seen is not None)
         state = node.outcome or _state_of(live, children)
+        if node.outcome and _is_reviewed(live, children):
+            state = ASKING
         kind = _kind(node)
         leaf = live if isinstance(live, Leaf) else None
         return StepStatus(
@@ -337,6 +339,11 @@ def _pass_by(nodes: Iterable[_Node]) -> None:
         node.outcome = UNREACHED
         node.touch()
         work.extend(child for child in node.children if not child.outcome)
+
+
+def _is_reviewed(live: Live | None, children: tuple[StepStatus, ...]) -> bool:
+    """Whether a step that is over, or one in it, is looked at after break-glass."""
+    return (isinstance(live, Leaf) and live.phase == "reviewing") or any(child.state == ASKING for child in children)
 
 
 def _state_of(live: Live | None, children: tuple[StepStatus, ...]) -> str:

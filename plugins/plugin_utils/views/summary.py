@@ -20,11 +20,13 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
     StepStarted,
     StepWaiting,
 )
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.broken import Broken, BrokenGlass
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.late import Late
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, OpenQuestions
 
 RUNNING, WAITING, INTERRUPTED = "running", "waiting", "interrupted"
 OVER = ("succeeded", "failed", "cancelled")
+_LISTS = ("questions", "waits", "break_glass")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class RunSummary:
 
     Times are seconds since the epoch: ``last`` is that of the last event, ``ended`` None while the run is not over.
     ``engine`` names the process that drives the run ("" when the last one stopped in an orderly way). ``cancelling`` says who cancelled and why.
-    ``workflow`` is the file the run was started from, as it was named.
+    ``workflow`` is the file the run was started from, as it was named. ``break_glass`` is what was said and done by break-glass.
     """
 
     run: str
@@ -59,6 +61,12 @@ class RunSummary:
     workflow: str = ""
     questions: tuple[OpenQuestion, ...] = ()
     waits: tuple[Wait, ...] = ()
+    break_glass: tuple[Broken, ...] = ()
+
+    @property
+    def reviewing(self) -> bool:
+        """Whether all is done but the review of what was opened by break-glass."""
+        return any(asked.question.opened_by for asked in self.questions)
 
     @property
     def over(self) -> bool:
@@ -68,9 +76,10 @@ class RunSummary:
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON."""
         return {
-            **{name: getattr(self, name) for name in self.__slots__ if name not in ("questions", "waits")},
+            **{name: getattr(self, name) for name in self.__slots__ if name not in _LISTS},
             "questions": [question.as_dict() for question in self.questions],
             "waits": [asdict(wait) for wait in self.waits],
+            "break_glass": [broken.as_dict() for broken in self.break_glass],
         }
 
 
@@ -84,11 +93,13 @@ class Summary:
         self._late = Late()
         self._running: set[str] = set()
         self._waits: dict[str, Wait] = {}
+        self._broken = BrokenGlass()
 
     def apply(self, event: Event) -> None:
         """Take the next event of the run."""
         if self._late(event):
             return
+        self._broken.apply(event, self._questions)
         self._questions.apply(event)
         match event:
             case StepStarted():
@@ -109,7 +120,8 @@ class Summary:
         """The summary after the events so far, as the history alone tells it; see ``unattended``."""
         base, questions, waits = self._base, tuple(self._questions.by_path.values()), tuple(self._waits.values())
         state = WAITING if base.state == RUNNING and not self._running and (questions or waits) else base.state
-        return replace(base, last=self._last, state=state, questions=questions, waits=waits)
+        broken = self._broken.found
+        return replace(base, last=self._last, state=state, questions=questions, waits=waits, break_glass=broken)
 
     def _wait(self, event: StepWaiting) -> None:
         waits = event.long or event.question is not None
@@ -149,7 +161,8 @@ def from_dict(document: Mapping[str, Any]) -> RunSummary:
     """The summary that ``as_dict`` made this of. Raises KeyError, TypeError or ValueError for anything else."""
     questions = tuple(OpenQuestion.from_dict(question) for question in document["questions"])
     waits = tuple(Wait(**wait) for wait in document["waits"])
-    return RunSummary(**{**document, "questions": questions, "waits": waits})
+    broken = tuple(Broken.from_dict(one) for one in document.get("break_glass", ()))
+    return RunSummary(**{**document, "questions": questions, "waits": waits, "break_glass": broken})
 
 
 def summary(events: Iterable[Event]) -> RunSummary:

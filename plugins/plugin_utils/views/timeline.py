@@ -14,6 +14,9 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
     ActionRefused,
     Answered,
     AnswerRefused,
+    BreakGlass,
+    BreakGlassReviewAsked,
+    BreakGlassReviewed,
     CancelRequested,
     EngineStarted,
     EngineStopped,
@@ -42,7 +45,7 @@ PROGRESS = "progress"
 class Entry:
     """One thing that happened. ``at`` and ``due`` are seconds since the epoch; ``path`` is "" for the run itself; ``who`` is "" unless a person did it.
 
-    ``kind`` is one of: run, engine, started, progress, asked, answered, refused, escalated, decided, ok, changed, skipped, failed, cancel,
+    ``kind`` is one of: run, engine, started, progress, asked, answered, refused, break_glass, escalated, decided, ok, changed, skipped, failed, cancel,
     evidence, succeeded, cancelled.
     """
 
@@ -81,10 +84,12 @@ class Timeline:
                 return Entry(event.at, "evidence", "", event.by, text)
             case StepWaiting(question=None):
                 return self._progress(event)
-            case StepWaiting() | InterventionAsked():
+            case StepWaiting() | InterventionAsked() | BreakGlassReviewAsked():
                 return self._question(event)
             case Answered() | AnswerRefused() | ActionRefused() | InterventionDecided() | Escalated():
                 return self._of_people(event)
+            case BreakGlass() | BreakGlassReviewed():
+                return self._of_break_glass(event)
             case Evaluated() | Expanded() | StepStarted() | StepFinished() | TimerFired():
                 return self._of_step(event)
 
@@ -150,7 +155,15 @@ class Timeline:
         self._message[event.path] = event.message
         return Entry(event.at, PROGRESS, event.path, "", event.message)
 
-    def _question(self, event: StepWaiting | InterventionAsked) -> Entry | None:
+    def _of_break_glass(self, event: BreakGlass | BreakGlassReviewed) -> Entry:
+        if isinstance(event, BreakGlass):
+            did = "opened it, after another person" if event.opens else "wants to go on"
+            text = f"BREAK-GLASS: {did} ({event.assurance}, {event.role}): {event.reason}"
+            return Entry(event.at, "break_glass", event.path, event.person, text)
+        self._asked.pop(event.path, None)
+        return Entry(event.at, "break_glass", event.path, "", f"BREAK-GLASS {event.outcome}: {event.message}")
+
+    def _question(self, event: StepWaiting | InterventionAsked | BreakGlassReviewAsked) -> Entry | None:
         question = Question.from_dict(event.question or {})
         before = self._asked.get(event.path)
         if before is not None and before.id == question.id:

@@ -12,6 +12,9 @@ from typing import Any
 from ansible_collections.netops.changerail.plugins.module_utils.question import Question
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     Answered,
+    BreakGlass,
+    BreakGlassReviewAsked,
+    BreakGlassReviewed,
     Escalated,
     Event,
     InterventionAsked,
@@ -20,6 +23,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
     StepFinished,
     StepWaiting,
 )
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import BREAK_GLASS
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.late import Late
 
 
@@ -36,7 +40,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class OpenQuestion:
-    """A question that waits at step ``path`` since ``since``. ``told`` are those it was escalated to."""
+    """A question that waits at step ``path`` since ``since``. ``told`` are those it was escalated to, ``words`` what was said by break-glass."""
 
     path: str
     attempt: int
@@ -44,6 +48,7 @@ class OpenQuestion:
     question: Question
     given: tuple[Given, ...] = ()
     told: tuple[str, ...] = ()
+    words: tuple[Given, ...] = ()
 
     @property
     def approvals(self) -> int:
@@ -53,7 +58,7 @@ class OpenQuestion:
     def waits_for(self, person: str, groups: Iterable[str]) -> bool:
         """Whether ``person``, a member of ``groups``, could still answer."""
         asked = self.question
-        if asked.four_eyes and person == asked.requester:
+        if (asked.four_eyes and person == asked.requester) or person in asked.opened_by:
             return False
         if any(answer.person == person for answer in self.given):
             return False
@@ -70,14 +75,17 @@ class OpenQuestion:
             "approvals": self.approvals,
             "answers": [asdict(answer) for answer in self.given],
             "told": list(self.told),
+            "break_glass": [asdict(word) for word in self.words],
         }
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> OpenQuestion:
         """The open question that ``as_dict`` made this of."""
         given = tuple(Given(**answer) for answer in document["answers"])
+        words = tuple(Given(**word) for word in document.get("break_glass", ()))
         question = Question.from_dict(document["question"])
-        return cls(document["path"], document["attempt"], document["since"], question, given, tuple(document["told"]))
+        told = tuple(document["told"])
+        return cls(document["path"], document["attempt"], document["since"], question, given, told, words)
 
 
 class OpenQuestions:
@@ -92,10 +100,15 @@ class OpenQuestions:
         if self._late(event):
             return
         match event:
-            case StepWaiting(question=None) | StepFinished() | InterventionDecided():
+            case StepWaiting(question=None) | StepFinished() | InterventionDecided() | BreakGlassReviewed():
                 self.by_path.pop(event.path, None)
             case StepWaiting() | InterventionAsked():
                 self._ask(event.at, event.path, event.attempt, event.question or {})
+            case BreakGlassReviewAsked():
+                self._ask(event.at, event.path, 0, event.question)
+            case BreakGlass():
+                word = Given(event.at, event.person, BREAK_GLASS, event.assurance, event.reason)
+                self._add(event.path, event.question, words=(word,))
             case Answered():
                 given = Given(event.at, event.person, event.choice, event.assurance, event.comment)
                 self._add(event.path, event.question, given=(given,))
@@ -115,10 +128,19 @@ class OpenQuestions:
         self.by_path.pop(path, None)
         self.by_path[path] = OpenQuestion(path, attempt, at, question)
 
-    def _add(self, path: str, question: str, given: tuple[Given, ...] = (), told: tuple[str, ...] = ()) -> None:
+    def _add(
+        self,
+        path: str,
+        question: str,
+        given: tuple[Given, ...] = (),
+        told: tuple[str, ...] = (),
+        words: tuple[Given, ...] = (),
+    ) -> None:
         before = self.by_path.get(path)
         if before is not None and before.question.id == question:
-            self.by_path[path] = replace(before, given=before.given + given, told=before.told + told)
+            self.by_path[path] = replace(
+                before, given=before.given + given, told=before.told + told, words=before.words + words
+            )
 
 
 def open_questions(events: Iterable[Event]) -> tuple[OpenQuestion, ...]:

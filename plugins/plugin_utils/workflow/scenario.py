@@ -20,6 +20,10 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model i
 DONE, NEVER, ASKS = "done", "never", "asks"
 """Kinds of an outcome beside the failure classes: it succeeds, it goes on for ever, it is what people answer."""
 APPROVE, DENY = "approve", "deny"
+BREAK_GLASS = "break-glass"
+"""What somebody says who goes on in an emergency without the answer that is asked for."""
+REVIEWS = ("accepted", "refused")
+"""What is answered to the question whether that was right, once all else is done."""
 EVALUATED = tuple(f"ansible.builtin.{name}" for name in ENGINE_MODULES if name != "pause")
 """What is done in a rehearsal as in a run, whatever a scenario says."""
 _LABEL = re.compile(r"\[[^\]/]*\]")

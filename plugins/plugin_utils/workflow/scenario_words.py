@@ -41,9 +41,11 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model i
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.scenario import (
     APPROVE,
     ASKS,
+    BREAK_GLASS,
     DENY,
     DONE,
     NEVER,
+    REVIEWS,
     Answer,
     Cancel,
     Outcome,
@@ -51,7 +53,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.scenari
 
 FAILURES = (FAILED, TRANSIENT, REJECTED, TIMEOUT, UNKNOWN)
 _WORDS = (DONE, *FAILURES, NEVER)
-_CHOICES = (APPROVE, DENY, "continue", "abort", "retry", "skip", "rollback", DONE)
+_CHOICES = (APPROVE, DENY, "continue", "abort", "retry", "skip", "rollback", DONE, BREAK_GLASS, *REVIEWS)
 _TABLE = {"type": "object"}
 
 
@@ -117,7 +119,12 @@ _MOMENT = Kind(
 _PATHS = one_or_more(TEXT, "a step's path or a list of such")
 
 ANSWER = _words(
-    Keyword("answer", choice(*_CHOICES), "What is answered.", required=True),
+    Keyword(
+        "answer",
+        choice(*_CHOICES),
+        "What is answered; `break-glass` by two people goes on without the others, and `accepted` or `refused` is the review that follows.",
+        required=True,
+    ),
     Keyword("by", TEXT, "Who answers; default: as many of those who may answer as the decision takes."),
     Keyword("after", STATIC_DURATION, "How long after the question; default at once."),
     Keyword("comment", TEXT, "What is said with it."),
