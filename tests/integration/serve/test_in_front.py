@@ -212,6 +212,21 @@ def test_behind_nginx_the_client_is_who_nginx_says(certificate: tuple[Path, Path
 
 @needs_nginx
 @needs_openssl
+def test_nginx_hands_on_nobodys_word_who_they_are(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    path, project = tmp_path / "serve.sock", tmp_path / "changerail.yml"
+    project.write_text('sign_in: {user: X-Forwarded-User, groups: X-Forwarded-Groups, roles: {"*": viewer}}\n')
+    project.chmod(0o600)
+    environment = {"CHANGERAIL_CONFIG": str(project)}
+    with (
+        Serving(tmp_path / "state", ["--proxy", "unix"], environment, listen=f"unix:{path}"),
+        nginx(tmp_path, certificate, path) as url,
+    ):
+        asked = ["-o", "/dev/null", "-w", "%{http_code}", "-H", "X-Forwarded-User: ann", f"{url}/runs"]
+        assert curl(certificate, *asked) == "303", "to the page where people sign in"
+
+
+@needs_nginx
+@needs_openssl
 def test_server_sent_events_pass_through_nginx_as_they_come(certificate: tuple[Path, Path], tmp_path: Path) -> None:
     path, go = tmp_path / "stream.sock", tmp_path / "go"
     stream = subprocess.Popen([sys.executable, "-c", STREAM, str(path), str(go)])
