@@ -71,6 +71,12 @@ def of_proxy(server: Server, request: Request) -> LoggedIn | None:
         _LOG.warning("the proxy's %s header names nobody: %.200r", wanted.user, names)
         raise Refused(f"the proxy's header {wanted.user} does not name one person; the server's log has what it said")
     said = request.headers.getlist(wanted.groups) if wanted.groups else []
+    if len(said) > 1:
+        # One of them may be what a browser sent, where a proxy adds its own and takes none away.
+        _LOG.warning("the %s header stands there more than once", wanted.groups, extra={"person": name})
+        raise Refused(
+            f"the header {wanted.groups} stands there more than once: the proxy must take away what browsers send"
+        )
     groups = frozenset(plain(group) for text in said for group in text.split(",")) - {""}
     known = accounts_of(server).users.get(name)
     user = User(name, "", wanted.grants(groups) + (known.grants if known is not None else ()))

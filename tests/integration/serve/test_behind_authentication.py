@@ -156,6 +156,12 @@ def test_a_header_that_names_nobody_lets_nobody_in(people: Team, headers: list[t
     assert status == 403 and "does not name one person" in text and "<script>" not in text.partition("<main")[2]
 
 
+def test_groups_that_a_browser_added_are_refused(people: Team) -> None:
+    both = [("X-Forwarded-User", "eva"), ("X-Forwarded-Groups", "network"), ("X-Forwarded-Groups", "guests")]
+    status, text = Through(people.server.url, *both).ask("GET", "/runs")
+    assert status == 403 and "stands there more than once" in text
+
+
 def test_whom_the_proxy_has_let_in_need_not_sign_in(people: Team) -> None:
     ann = known(people.server.url, "ann.admin")
     assert ann.ask("GET", "/sign-in?next=/waiting")[0] == 303 and ann.reply["location"] == "/waiting"
