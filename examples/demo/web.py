@@ -74,6 +74,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
         found = re.search(r"serving .* on (http://\S+)", log.read_text(encoding="utf-8", errors="replace"))
         if found:
             return found[1]
+        # Only its log says when it listens, and where.
         time.sleep(0.1)
     raise RuntimeError(f"the server does not listen; see {log}")
 

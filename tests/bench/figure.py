@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 
@@ -23,6 +23,23 @@ class Figure:
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
+
+
+def compared(
+    topic: str,
+    aims: Mapping[str, tuple[str, str, str]],
+    sizes: Sequence[int],
+    measure: Callable[[int], dict[str, float]],
+) -> Iterator[Figure]:
+    """What ``measure`` finds for each size, against the first one's; ``aims`` has what it is, its unit and the aim, by the key of the figure."""
+    small: dict[str, float] = {}
+    for size in sizes:
+        measured = measure(size)
+        for key, (what, unit, aim) in aims.items():
+            ratio = measured[key] / small[key] if small.get(key) else None
+            against = f"{sizes[0]:,} runs" if ratio is not None else ""
+            yield Figure(topic, f"{size:,} waiting runs: {what}", measured[key], unit, against, ratio, aim)
+        small = small or measured
 
 
 def wall(action: Callable[[], object]) -> float:

@@ -26,7 +26,7 @@ from support.serving import Serving
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import StateFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import Grant
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts import AccountsFile, User, hashed
-from bench.figure import Figure
+from bench.figure import Figure, compared
 from bench.server import SIZES, copied, waiting_run
 
 NAME, PASSWORD = getpass.getuser(), "correct horse battery"
@@ -49,15 +49,12 @@ AIMS: Mapping[str, tuple[str, str, str]] = {
 
 
 def figures() -> Iterator[Figure]:
-    small: dict[str, float] = {}
-    for size in SIZES:
-        with tempfile.TemporaryDirectory(dir=".work") as place:
-            measured = measure(size, Path(place).absolute())
-        for key, (what, unit, aim) in AIMS.items():
-            ratio = measured[key] / small[key] if small.get(key) else None
-            against = f"{SIZES[0]:,} runs" if ratio is not None else ""
-            yield Figure("pages", f"{size:,} waiting runs: {what}", measured[key], unit, against, ratio, aim)
-        small = small or measured
+    return compared("pages", AIMS, SIZES, _measured)
+
+
+def _measured(size: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(dir=".work") as place:
+        return measure(size, Path(place).absolute())
 
 
 def measure(size: int, folder: Path) -> dict[str, float]:
@@ -92,6 +89,7 @@ def _open_pages(server: Serving, visitor: Visitor) -> dict[str, float]:
     pages = [Open(visitor, f"/runs/{runs[number % ANSWERS]}/live") for number in range(OPEN)]
     memory = (_resident(server.process.pid) - before) / OPEN
     cpu = _cpu(server.process.pid)
+    # Nothing is done meanwhile: that is what is measured.
     time.sleep(IDLE)
     idle = (_cpu(server.process.pid) - cpu) / IDLE
     for number, run in enumerate(runs):

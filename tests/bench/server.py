@@ -32,7 +32,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox imp
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.memory import settle
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.scheduler import Scheduler
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load
-from bench.figure import Figure
+from bench.figure import Figure, compared
 
 SIZES = (1_000, 10_000)
 ANSWERS = 300
@@ -53,17 +53,15 @@ AIMS: Mapping[str, tuple[str, str, str]] = {
 
 
 def figures() -> Iterator[Figure]:
-    small: dict[str, float] = {}
-    for size in SIZES:
-        with tempfile.TemporaryDirectory(dir=".work") as place:
-            command = [sys.executable, __file__, str(size), str(Path(place).absolute())]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=1800, check=True)
-        measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-        for key, (what, unit, aim) in AIMS.items():
-            ratio = measured[key] / small[key] if small.get(key) else None
-            against = f"{SIZES[0]:,} runs" if ratio is not None else ""
-            yield Figure("server", f"{size:,} waiting runs: {what}", measured[key], unit, against, ratio, aim)
-        small = small or measured
+    return compared("server", AIMS, SIZES, _measured)
+
+
+def _measured(size: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(dir=".work") as place:
+        command = [sys.executable, __file__, str(size), str(Path(place).absolute())]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=1800, check=True)
+    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return measured
 
 
 def measure(size: int, folder: Path) -> dict[str, float]:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -31,6 +33,15 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+def needed() -> None:
+    """Skip the module that calls it where there is no browser to drive, and say what is missing."""
+    # ansible-core's older releases have environments without it: what people see in a browser does not depend on them.
+    pytest.importorskip("playwright.sync_api", reason="Playwright goes with the environment of the newest ansible-core")
+    if not CHROMIUM:
+        # A package of the machine's, which CI installs.
+        pytest.skip("no Chromium is installed (Debian: chromium)", allow_module_level=True)
 
 
 @contextmanager

@@ -64,6 +64,7 @@ def _when_there(demo: subprocess.Popen[bytes], said: Path, pattern: str) -> str:
     while time.monotonic() < until and demo.poll() is None:
         if found := re.search(pattern, said.read_text(errors="replace")):
             return found[1]
+        # Only what it prints says how far it is.
         time.sleep(0.2)
     raise RuntimeError(f"the demo does not go on: {said.read_text(errors='replace')}")
 

@@ -153,19 +153,11 @@ def to_event(
         logins = {requester_os_user, *project.people.logins(question.requester)} if question else set()
         offered = Offered(item["question"], item["choice"], who, item["comment"])
         reason = refusal(question, offered, answers, now if arrived is None else arrived, logins) or ""
-    common: dict[str, Any] = {
-        "at": now,
-        "path": item["path"],
-        "question": item["question"],
-        "answer": item["id"],
-        "choice": item["choice"],
-        "person": who.person,
-        "assurance": who.assurance,
-        "comment": item["comment"],
-    }
+    common = _common(item, who, now)
+    said_so = {"choice": item["choice"], "comment": item["comment"]}
     if reason:
-        return AnswerRefused(**common, reason=reason)
-    return Answered(**common, groups=sorted(who.groups), signature=item["signature"], key=who.key)
+        return AnswerRefused(**common, **said_so, reason=reason)
+    return Answered(**common, **said_so, groups=sorted(who.groups), signature=item["signature"], key=who.key)
 
 
 def to_break_glass(
@@ -182,26 +174,12 @@ def to_break_glass(
     who = _who(item, owner_uid, project.people)
     said = Emergency(item["question"], who, item["reason"], item["on_call"])
     reason = _of_another_run(item, run) or break_glass_refusal(question, said, answers, arrived)
+    common = _common(item, who, now)
     if reason or question is None:
-        return AnswerRefused(
-            at=now,
-            path=item["path"],
-            question=item["question"],
-            answer=item["id"],
-            choice=policy.BREAK_GLASS,
-            person=who.person,
-            assurance=who.assurance,
-            reason=reason or "",
-            comment=item["reason"],
-        )
+        return AnswerRefused(**common, choice=policy.BREAK_GLASS, comment=item["reason"], reason=reason or "")
     return BreakGlass(
-        at=now,
-        path=item["path"],
-        question=item["question"],
-        answer=item["id"],
-        person=who.person,
+        **common,
         groups=sorted(who.groups),
-        assurance=who.assurance,
         reason=item["reason"],
         role=policy.BREAK_GLASS if said.on_call else policy.ASKED,
         opens=opens(question, answers),
@@ -230,6 +208,18 @@ def to_evidence(item: Mapping[str, Any], owner_uid: int, people: People, now: fl
         item["files"],
         item["id"],
     )
+
+
+def _common(item: Mapping[str, Any], who: Who, now: float) -> dict[str, Any]:
+    """What the events of all answers say: of which item, by whom, and when."""
+    return {
+        "at": now,
+        "path": item["path"],
+        "question": item["question"],
+        "answer": item["id"],
+        "person": who.person,
+        "assurance": who.assurance,
+    }
 
 
 def _of_another_run(item: Mapping[str, Any], run: str) -> str:

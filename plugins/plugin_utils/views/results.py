@@ -66,15 +66,3 @@ def download_name(name: str) -> str:
     """``name`` as the name of a file that does nothing anywhere: its last part, ASCII letters, digits, ".", "_" and "-", no "." in front."""
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
     return _ODD.sub("_", last).strip("._-")[:_LONGEST_NAME] or "artifact"
-
-
-def size(number: int) -> str:
-    """A number of bytes for people: "512 B", "4.0 kB", "104.9 MB"."""
-    if number < 1000:
-        return f"{number} B"
-    amount = float(number)
-    for unit in ("kB", "MB", "GB"):
-        amount /= 1000
-        if amount < 1000 or unit == "GB":
-            break
-    return f"{amount:.1f} {unit}"

@@ -49,13 +49,13 @@ class Calendars:
         self._environment = environment
         self._zone = zone
         self._steady = steady
-        self._kept: dict[tuple[str, str, str, bool], _Kept] = {}
+        self._kept: dict[tuple[str, str, str, str, bool], _Kept] = {}
 
     def of_project(self, project: Project, freezes: frozenset[str], now: datetime) -> Iterator[Calendar]:
         """All that the project file names; ``freezes`` are the names of those which workflows take for freezes."""
         context = self._context(project, Path())
         for name in project.calendars:
-            yield self._read(name, name in freezes, context, self._zone, now)
+            yield self._read(name, name in freezes, project, context, self._zone, now)
 
     def of_step(
         self, path: str, args: Mapping[str, Any], project: Project, base: Path, now: datetime
@@ -73,10 +73,13 @@ class Calendars:
             yield Calendar(own, False, tuple(calendars.weekly(hours, zone, _midnight(now, zone), now + AHEAD)))
         for option, freeze in (("calendar", False), ("freezes", True)):
             for name in args.get(option) or []:
-                yield self._read(str(name), freeze, context, zone, now)
+                yield self._read(str(name), freeze, project, context, zone, now)
 
-    def _read(self, name: str, freeze: bool, context: Context, zone: ZoneInfo, now: datetime) -> Calendar:
-        key = (name, str(context.base), zone.key, freeze)
+    def _read(
+        self, name: str, freeze: bool, project: Project, context: Context, zone: ZoneInfo, now: datetime
+    ) -> Calendar:
+        # Another project file may mean another calendar by the same name.
+        key = (name, str(project.path), str(context.base), zone.key, freeze)
         kept = self._kept.get(key)
         if kept is not None and self._steady() < kept.until:
             return kept.calendar

@@ -159,6 +159,8 @@ class Door:
         if session is not None and session.proxied and session.user == proxied.user.name:
             return proxied, session, ""
         id_, session = self._sessions.begin(proxied.user.name, proxied=True)
+        address = request.client.host if request.client else ""
+        _LOG.info("signed in at the proxy", extra={"person": proxied.user.name, "client": address})
         return proxied, session, id_
 
     def _signed_in(self, request: Request, body: bytes) -> Response:

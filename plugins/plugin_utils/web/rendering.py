@@ -12,7 +12,6 @@ from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.text import harmless
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import written
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.results import size
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.words import asked, duration
 from ansible_collections.netops.changerail.plugins.plugin_utils.web import links
 
@@ -39,7 +38,6 @@ def renderer(clock: Callable[[], float] = time.time) -> Callable[..., str]:
         "moment": written,
         "asked": asked,
         "run_link": links.of_run,
-        "size": size,
     }
 
     def render(name: str, /, **values: Any) -> str:

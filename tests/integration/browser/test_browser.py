@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import pytest
-from support.browsing import CHROMIUM, PHONE, WIDE, Visitor, chromium
+from support.browsing import PHONE, WIDE, Visitor, chromium, needed
 from support.team import PASSWORD, Team, team
 
+from ansible_collections.netops.changerail.plugins.module_utils.files import artifact_of
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import Grant
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import wake_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytest.importorskip("playwright.sync_api", reason="Playwright goes with the environment of the newest ansible-core")
+needed()
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe goes with Playwright")
-if not CHROMIUM:
-    pytest.skip("no Chromium is installed (Debian: chromium)", allow_module_level=True)
 
 REVIEWS = """
 name: Advertise 203.0.113.0/24 at the edge
@@ -89,8 +88,7 @@ def reviews(people: Team, run: str, text: str = DIFF) -> str:
     """A run that asks for a review of ``text``; the path of the question's page."""
     diff = people.bench.folder / f"{run}.diff"
     diff.write_text(text)
-    digest = hashlib.sha256(diff.read_bytes()).hexdigest()
-    artifact = {"name": "edge.diff", "path": str(diff), "sha256": digest, "size": diff.stat().st_size}
+    artifact = artifact_of(diff, "edge.diff").as_dict()
     wake_server(people.bench.create(REVIEWS, run, {"diff": artifact}))
     people.until(run)
     return f"/runs/{run}/question?path=review"

@@ -16,13 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.browsing import CHROMIUM, PHONE, Visitor, chromium
+from support.browsing import PHONE, Visitor, chromium, needed
 from support.calls import eventually
 from support.serving import fetch
 
-pytest.importorskip("playwright.sync_api", reason="Playwright goes with the environment of the newest ansible-core")
-if not CHROMIUM:
-    pytest.skip("no Chromium is installed (Debian: chromium)", allow_module_level=True)
+needed()
 # On a busy machine each of its six playbooks may take half a minute.
 pytestmark = pytest.mark.timeout(600)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from support.calls import eventually
 from support.forms import Browser
-from support.serving import Serving
+from support.serving import PATIENCE, Serving
 from support.team import PASSWORD, Team
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Answered, AnswerRefused
@@ -92,6 +93,7 @@ def test_whom_the_proxy_names_is_in_with_the_roles_of_their_groups(people: Team)
     other = known(people.server.url, "eva", "sales, guests")
     assert other.ask("GET", f"/runs/{run}")[0] == 200
     assert "HttpOnly" in other.reply["set-cookie"]
+    eventually(lambda: "signed in at the proxy" in people.server.log, PATIENCE)
     assert other.ask("POST", f"/runs/{run}/answers", form)[0] == 403
     ann = known(people.server.url, "ann.admin", "guests,network")
     assert ann.ask("GET", "/waiting")[0] == 200

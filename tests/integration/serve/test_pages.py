@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import re
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from support.forms import Browser
 from support.serving import PATIENCE
 from support.team import PASSWORD, Team, team
 
+from ansible_collections.netops.changerail.plugins.module_utils.files import artifact_of
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import ActionRefused, Answered, RunStarted
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import ROLES, Grant
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import wake_server
@@ -162,8 +162,7 @@ def review(people: Team, run: str, text: str) -> None:
     """A run that asks for a review of ``text``; where that lies."""
     diff = people.bench.folder / f"{run}.diff"
     diff.write_text(text)
-    digest = hashlib.sha256(diff.read_bytes()).hexdigest()
-    artifact = {"name": "edge.diff", "path": str(diff), "sha256": digest, "size": diff.stat().st_size}
+    artifact = artifact_of(diff, "edge.diff").as_dict()
     wake_server(people.bench.create(HOSTILE, run, {"diff": artifact}))
     people.until(run)
 

@@ -13,7 +13,6 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.views.results im
     download_name,
     kept,
     registered,
-    size,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load
 
@@ -84,11 +83,3 @@ def test_a_name_of_a_download_names_a_file_and_no_place(name: str) -> None:
     safe = download_name(name)
     assert 0 < len(safe) <= 100 and safe.isascii() and safe[0] not in ".-"
     assert not set(safe) & set('/\\"\r\n;')
-
-
-@pytest.mark.parametrize(
-    ("number", "said"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (104_857_600, "104.9 MB"), (5 * 10**12, "5000.0 GB")],
-)
-def test_sizes(number: int, said: str) -> None:
-    assert size(number) == said

@@ -75,3 +75,16 @@ def test_the_time_zone_of_this_machine(tmp_path: Path, environment: dict[str, st
     link = tmp_path / "localtime"
     link.symlink_to(leads_to or "/nowhere")
     assert local_zone(environment, link).key == zone
+
+
+def test_two_project_files_may_mean_two_calendars_by_one_name(tmp_path: Path) -> None:
+    read = Calendars({}, ZoneInfo("UTC"), lambda: 0.0)
+    names = []
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        file = tmp_path / folder / "night.ics"
+        file.write_text(TEXT.format(name=folder))
+        project = Project(tmp_path / folder / "changerail.yml", calendars={"night": str(file)})
+        (found,) = read.of_step("open", {"calendar": ["night"]}, project, tmp_path, NOW)
+        names += [span.name for span in found.spans]
+    assert names == ["one", "two"]

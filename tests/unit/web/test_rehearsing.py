@@ -2,21 +2,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project, Resolver
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Conflict
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.rehearsing import Rehearsals
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.scenario import APPROVE, Outcome, Scenario
 
 
-def scenario(folder: Path, steps: str, **more: object) -> Scenario:
+def scenario(folder: Path, steps: str, outcomes: Mapping[str, tuple[Outcome, ...]] | None = None) -> Scenario:
     file = folder / "change.yml"
     file.write_text(f"name: Change\nsteps:\n{steps}")
-    return Scenario("change", load(file), {}, 1_000_000.0, "rita", default_answer=APPROVE, **more)  # type: ignore[arg-type]
+    return Scenario("change", load(file), {}, 1_000_000.0, "rita", outcomes=outcomes or {}, default_answer=APPROVE)
 
 
 def test_one_that_comes_to_its_end_says_how_long_a_run_takes(tmp_path: Path) -> None:
@@ -45,11 +47,11 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     class Busy(Project):
         """A project that is asked for its people while the rehearsal goes on."""
 
-        def context_parts(self, resolver: object) -> tuple[dict[str, object], dict[str, object]]:
+        def context_parts(self, resolver: Resolver) -> tuple[Mapping[str, Mapping[str, Any]], dict[str, Any]]:
             with pytest.raises(Conflict) as said:
                 rehearsals.of(short, Project())
             refused.append(str(said.value))
-            return super().context_parts(resolver)  # type: ignore[arg-type, return-value]
+            return super().context_parts(resolver)
 
     short = scenario(tmp_path, "  - {name: Done, ansible.builtin.debug: {msg: done}}\n")
     assert rehearsals.of(short, Busy()).status == "succeeded"
