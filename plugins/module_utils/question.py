@@ -15,6 +15,10 @@ ASSURANCES = ("asserted", "os_user", "authenticated", "signed")
 """How sure we are who answered, weakest first: said so, the operating system's user, logged in at the server, an SSH signature."""
 
 
+INTERVENTION = "intervention"
+"""The kind of the question how to go on after a failure."""
+
+
 @dataclass(frozen=True)
 class Question:
     """What is asked, of whom, and when it is decided.

@@ -10,9 +10,13 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core import even
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.timers import Clock
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import RunFolder
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.answering import cancel_item
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.answering import (
+    break_glass_item,
+    cancel_item,
+    logged_in,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import put
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import open_questions
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, open_questions
 from support.runs import Bench
 
 WORLD = "example.world.act: {world: '{{ world }}'"
@@ -24,6 +28,7 @@ class Flow:
 
     ``answers`` are given by step path, the last of them counts; the run is cancelled when the step ``cancelled_at`` waits.
     Two hours pass when a step of ``late`` waits, and a question there is answered after somebody was told. ``files`` lie beside the workflow.
+    ``words`` are who says break-glass by step path; the answers there are then those to its review.
     """
 
     name: str
@@ -32,6 +37,12 @@ class Flow:
     cancelled_at: str = ""
     late: frozenset[str] = frozenset()
     files: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def counting(self) -> int:
+        """How many answers and words count."""
+        return len(self.answers) + sum(map(len, self.words.values()))
 
     @property
     def text(self) -> str:
@@ -137,6 +148,15 @@ FLOWS = [
         {"both/ask": ["approve"], "deny": ["perhaps", "deny"]},
     ),
     Flow(
+        "break-glass",
+        """
+  - {id: ask, approval: {people: ["{{ me }}"], four_eyes: false}}
+  - {id: after, ACT}}
+""",
+        {"ask": ["accepted"]},
+        words={"ask": ["ann", "ben"]},
+    ),
+    Flow(
         "interventions",
         """
   - {id: again, ACT, failure: failed, times: 1}, escalate: [{after: 1h, to: [oncall]}]}
@@ -209,8 +229,7 @@ class People:
             patient = asked.path in self._flow.late and not asked.told
             if (asked.path, asked.question.id) not in self._answered and not patient:
                 self._answered.add((asked.path, asked.question.id))
-                for choice in self._flow.answers[asked.path]:
-                    self._bench.answer(folder, choice, asked.path, question=asked.question.id)
+                self._say(folder, asked)
         waiting = {event.path for event in events if isinstance(event, (e.StepWaiting, e.InterventionAsked))}
         if self._flow.cancelled_at in waiting and not self._cancelled:
             self._cancelled = True
@@ -219,11 +238,21 @@ class People:
             self._waited_for.add(path)
             self.clock.hours += 2
 
+    def _say(self, folder: RunFolder, asked: OpenQuestion) -> None:
+        path, question = asked.path, asked.question.id
+        if path in self._flow.words and not asked.question.opened_by:
+            for person in self._flow.words[path]:
+                word = break_glass_item(folder.run, path, question, "the core is down", person, True, 1_000_000.0)
+                put(folder, logged_in(word, ()))
+            return
+        for choice in self._flow.answers[path]:
+            self._bench.answer(folder, choice, path, comment="looked at", question=question)
+
     def observer(self, folder: RunFolder) -> Callable[[Record], None]:
         """Have them look at what may concern them, as it is recorded."""
 
         def observe(record: Record) -> None:
-            if isinstance(record.event, (e.StepWaiting, e.InterventionAsked, e.Escalated)):
+            if isinstance(record.event, (e.StepWaiting, e.InterventionAsked, e.BreakGlassReviewAsked, e.Escalated)):
                 self.look(folder)
 
         return observe

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ansible_collections.netops.changerail.plugins.module_utils.question import INTERVENTION
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.layout import Canvas, cut, wrapped
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import (
     STYLES,
@@ -152,7 +153,7 @@ def _message_here(shown: Line, step: StepStatus) -> bool:
 
 def _message_below(step: StepStatus) -> bool:
     """Whether the message of a failure stands below the step, where there is room for it."""
-    asks_after = step.question is not None and step.question.question.kind == "intervention"
+    asks_after = step.question is not None and step.question.question.kind == INTERVENTION
     return step.kind == "step" and bool(step.message) and (asks_after or step.state in (FAILED, IGNORED, RETRYING))
 
 

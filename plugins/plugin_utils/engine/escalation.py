@@ -16,6 +16,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.arguments import
 from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError
 from ansible_collections.netops.changerail.plugins.module_utils.files import write_json
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Call, Context, Failed, find
+from ansible_collections.netops.changerail.plugins.module_utils.question import INTERVENTION
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import BreakGlass
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.state import Leaf
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.loop import Loop
@@ -38,7 +39,7 @@ class Notice:
 def of_level(number: int, level: Level, kind: str) -> Notice:
     """The notice of an escalation level of a question of this kind; ``number`` counts from 1."""
     return Notice(
-        f"escalation-{number}", level.to, "Nobody has answered yet." if number > 1 or kind == "intervention" else ""
+        f"escalation-{number}", level.to, "Nobody has answered yet." if number > 1 or kind == INTERVENTION else ""
     )
 
 

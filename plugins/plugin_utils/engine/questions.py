@@ -13,7 +13,7 @@ from functools import partial
 from ansible_collections.netops.changerail.plugins.module_utils.durations import seconds
 from ansible_collections.netops.changerail.plugins.module_utils.failures import UNKNOWN
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Verdict
-from ansible_collections.netops.changerail.plugins.module_utils.question import Question
+from ansible_collections.netops.changerail.plugins.module_utils.question import INTERVENTION, Question
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     ActionRefused,
     Answered,
@@ -241,7 +241,7 @@ def intervention(leaf: Leaf, state: State) -> Question:
     )
     started = state.started
     return Question(
-        kind="intervention",
+        kind=INTERVENTION,
         title=f"{leaf.step.name} failed ({failure}) in attempt {leaf.attempt}: how to go on?",
         choices=choices,
         approving=choices,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Verdict
-from ansible_collections.netops.changerail.plugins.module_utils.question import Question
+from ansible_collections.netops.changerail.plugins.module_utils.question import INTERVENTION, Question
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     Answered,
     AnswerRefused,
@@ -91,7 +91,7 @@ class ScriptedPeople(Questions):
         # What is said to a gate and to the review of what was opened there stands in one list.
         answers = tuple(answer for answer in answers if (answer.choice in REVIEWS) == bool(question.opened_by))
         default = self._scenario.default_answer
-        if not answers and default and question.kind != "intervention":
+        if not answers and default and question.kind != INTERVENTION:
             approving = question.approving
             denying = [choice for choice in question.choices if choice not in approving]
             choice = (approving if default == APPROVE else denying or approving)[0]
@@ -173,7 +173,7 @@ def _strangers(question: Question) -> Iterator[str]:
 
 def _lacking(leaf: Leaf, question: Question) -> str:
     answer = f"answer: {question.choices[0]}"
-    said = f"failed: …, answers: [{{{answer}}}]" if question.kind == "intervention" else answer
+    said = f"failed: …, answers: [{{{answer}}}]" if question.kind == INTERVENTION else answer
     return (
         f"{leaf.path} asks: {question.title} ({' or '.join(question.choices)}); "
         f"the scenario does not say what is answered: add '{leaf.path}: {{{said}}}' under steps"

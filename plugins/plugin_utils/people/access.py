@@ -14,24 +14,35 @@ from dataclasses import dataclass
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import plain
 
-READ, START, ANSWER, CANCEL, RESUME, INTERVENE, MANAGE = ACTIONS = (
+READ, START, ANSWER, BREAK_GLASS, CANCEL, RESUME, INTERVENE, MANAGE = ACTIONS = (
     "read",
     "start",
     "answer",
+    "break-glass",
     "cancel",
     "resume",
     "intervene",
     "manage",
 )
-"""``answer`` is to a question of an approval or a review, ``intervene`` to that of a failed step, ``manage`` changes users and tokens."""
+"""``answer`` is to a question of an approval or a review, ``break-glass`` goes on there in an emergency, ``intervene`` answers that of a failed step,
+``manage`` changes users and tokens."""
 
-VIEWER, REQUESTER, APPROVER, OPERATOR, ADMIN = ROLES = ("viewer", "requester", "approver", "operator", "admin")
+VIEWER, REQUESTER, APPROVER, OPERATOR, ON_CALL, ADMIN = ROLES = (
+    "viewer",
+    "requester",
+    "approver",
+    "operator",
+    "break-glass",
+    "admin",
+)
 
 _ANY_RUN = {
     VIEWER: frozenset({READ}),
     REQUESTER: frozenset({START}),
-    APPROVER: frozenset({READ, ANSWER}),
+    # Who is asked may be the second person of a break-glass, never the first.
+    APPROVER: frozenset({READ, ANSWER, BREAK_GLASS}),
     OPERATOR: frozenset({READ, CANCEL, RESUME, INTERVENE}),
+    ON_CALL: frozenset({READ, BREAK_GLASS}),
     # Who runs the server does not thereby approve changes.
     ADMIN: frozenset({READ, START, CANCEL, RESUME, INTERVENE, MANAGE}),
 }
@@ -113,12 +124,17 @@ def may(caller: Caller, action: str, about: Concerned) -> Refusal | None:
     return Refusal(f"{caller.person} may not {action}{where}: {_roles(caller)}")
 
 
+def on_call(caller: Caller, about: Concerned) -> bool:
+    """Whether ``caller`` holds the role for emergencies of this workflow."""
+    return any(grant.role == ON_CALL and grant.workflow in ("", about.workflow) for grant in caller.grants)
+
+
 def _allows(grant: Grant, person: str, action: str, about: Concerned) -> bool:
     if grant.workflow and grant.workflow != about.workflow:
         return False
     if action == MANAGE and grant.workflow:
         return False
-    if action == ANSWER and grant.groups and not _asked(grant, person, about):
+    if action in (ANSWER, BREAK_GLASS) and grant.groups and not _asked(grant, person, about):
         return False
     own = bool(about.requester) and plain(person) == plain(about.requester)
     return action in _ANY_RUN[grant.role] or (own and action in _OWN_RUN.get(grant.role, ()))

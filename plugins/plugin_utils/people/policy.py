@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.durations import seconds
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Verdict
-from ansible_collections.netops.changerail.plugins.module_utils.question import ASSURANCES, Question
+from ansible_collections.netops.changerail.plugins.module_utils.question import ASSURANCES, INTERVENTION, Question
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Answered, BreakGlass
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import Who, plain
 
@@ -102,7 +102,7 @@ def break_glass_refusal(
     """Why the word does not count, as ``refusal``. The requester's never does, whether the question wants four eyes or not."""
     if question is None or said.question != question.id:
         return refusal(question, Offered(said.question, "", said.who), accepted, now, ())
-    if question.kind == "intervention" or question.opened_by:
+    if question.kind == INTERVENTION or question.opened_by:
         return "break-glass is for an approval or a review that a run waits for, not for this question: answer it"
     if not said.reason.strip():
         return "break-glass wants a reason: say what the emergency is"
@@ -113,6 +113,7 @@ def break_glass_refusal(
         or _no_part(question, said, accepted)
         or _same_eyes(replace(question, four_eyes=True), said.who, ())
         or _unsigned(question)
+        or _unreviewable(question, said, accepted)
         or next((_twice_said(word) for word in words(question, accepted) if word.person == said.who.person), None)
     )
 
@@ -228,6 +229,15 @@ def _twice(offered: Offered, accepted: Sequence[Answered | BreakGlass]) -> str |
         if isinstance(answer, Answered) and answer.question == offered.question and answer.person == offered.who.person:
             return f"{answer.person} has answered {answer.choice!r} already; one answer of each person counts, and the first stands"
     return None
+
+
+def _unreviewable(question: Question, said: Emergency, accepted: Sequence[Answered | BreakGlass]) -> str | None:
+    """Why nobody would be left to look at it afterwards, where those who are asked are people and no group."""
+    passed_over = set(map(plain, question.people)) - {said.who.person, plain(question.requester)}
+    passed_over -= {word.person for word in words(question, accepted)}
+    if question.groups or not question.people or passed_over:
+        return None
+    return f"nobody would be left to review it: asked are {', '.join(question.people)}, and who is asked can answer"
 
 
 def _unsigned(question: Question) -> str | None:

@@ -31,7 +31,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history imp
     summaries,
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import for_new_run, of_run, who_types
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import SERVER, TOKEN, Remote
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import Became, send
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import StepDetail
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.evidence import fault
@@ -80,6 +80,9 @@ class Place(Protocol):
         self, past: History, asked: OpenQuestion, choice: str, comment: str, person: str, key: Path | None
     ) -> Became:
         """Answer a question, in the name of ``person`` and signed with ``key`` if need be."""
+
+    def break_glass(self, past: History, asked: OpenQuestion, reason: str) -> Became:
+        """Want to go on at an approval or a review in an emergency."""
 
     def cancel(self, past: History, reason: str, person: str, force: bool) -> Became:
         """Cancel a run that is not over."""
@@ -150,6 +153,12 @@ class Here:
         became = sent(past, asked, choice, comment, person, key)
         refused = became.event.reason if isinstance(became.event, AnswerRefused) else ""
         return Became(became.event is not None, became.driver, refused)
+
+    def break_glass(self, past: History, asked: OpenQuestion, reason: str) -> Became:
+        """Never: nothing on this machine vouches for who says so."""
+        raise AuthorError(
+            f"break-glass takes a server that knows who you are: use its pages, or set {SERVER} and {TOKEN} to say it there"
+        )
 
     def cancel(self, past: History, reason: str, person: str, force: bool) -> Became:
         item = cancel_item(past.folder.run, person, reason, time.time(), force)

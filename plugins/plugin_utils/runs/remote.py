@@ -188,13 +188,11 @@ class Remote:
         if person or key is not None:
             raise AuthorError(_YOURSELF)
         body = {"path": asked.path, "question": asked.question.id, "choice": choice, "comment": comment}
-        try:
-            said = self._call("POST", f"/runs/{_quoted(past.folder.run)}/answers", body)
-        except AnsweredBy as error:
-            if error.status != _CONFLICT:
-                raise
-            return Became(True, self.url, str(error))
-        return Became(bool(said["recorded"]), self.url)
+        return self._say(past, "answers", body)
+
+    def break_glass(self, past: History, asked: OpenQuestion, reason: str) -> Became:
+        body = {"path": asked.path, "question": asked.question.id, "reason": reason}
+        return self._say(past, "break-glass", body)
 
     def resume(self, past: History) -> None:
         """Have the server take the run up, where it left it alone."""
@@ -206,6 +204,15 @@ class Remote:
         body = {"reason": reason, "force": force}
         said = self._call("POST", f"/runs/{_quoted(past.folder.run)}/cancel", body)
         return Became(bool(said["recorded"]), self.url)
+
+    def _say(self, past: History, kind: str, body: Mapping[str, Any]) -> Became:
+        try:
+            said = self._call("POST", f"/runs/{_quoted(past.folder.run)}/{kind}", body)
+        except AnsweredBy as error:
+            if error.status != _CONFLICT:
+                raise
+            return Became(True, self.url, str(error))
+        return Became(bool(said["recorded"]), self.url, opened=bool(said.get("opened")))
 
     def _file(self, past: History, kind: str, path: str, name: str) -> bytes:
         return self._sent("GET", f"/runs/{_quoted(past.folder.run)}/{kind}", None, {"path": path, "name": name}).content

@@ -33,11 +33,15 @@ class Sent:
 
 @dataclass(frozen=True)
 class Became:
-    """What became of an answer or a cancel: whether it is ``recorded``, who drives the run ("" when nobody does), and why it does not count ("": it does)."""
+    """What became of an answer or a cancel: whether it is ``recorded``, who drives the run ("" when nobody does), and why it does not count ("": it does).
+
+    A word of break-glass may have ``opened`` what waits.
+    """
 
     recorded: bool
     driver: str
     refused: str = ""
+    opened: bool = False
 
 
 def send(past: History, item: Mapping[str, Any], became: Callable[[Event], bool]) -> Sent:

@@ -83,6 +83,15 @@ class RunSummary:
         }
 
 
+def not_cancellable(seen: RunSummary) -> str:
+    """Why the run cannot be cancelled, "" when it can."""
+    if seen.over:
+        return f"run {seen.run} is over: {seen.state}; nothing was cancelled"
+    if seen.reviewing:
+        return f"of run {seen.run} all is done but the review of break-glass, which nobody can cancel; nothing was cancelled"
+    return ""
+
+
 class Summary:
     """The fold: give it every event of one run in order; ``current`` is the summary so far."""
 

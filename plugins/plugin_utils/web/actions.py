@@ -17,9 +17,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import UnknownRun
+from ansible_collections.netops.changerail.plugins.module_utils.question import INTERVENTION
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     Answered,
     AnswerRefused,
+    BreakGlass,
     CancelRequested,
     Event,
     RunFinished,
@@ -36,7 +38,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history imp
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import Sent
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import Row, RowWait
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.foreseen import Foreseen, without_secrets
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import summary
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import not_cancellable, summary
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, question_at
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Conflict, Refused
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.rehearsing import Rehearsals
@@ -48,7 +50,6 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.scenari
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.slug import workflow_name
 
 _LOG = logging.getLogger("changerail.serve")
-INTERVENTION = "intervention"
 _PATIENCE = 5.0
 """Seconds to wait for what becomes of an answer or a cancel."""
 
@@ -106,6 +107,14 @@ class Actions:
         """Whether the roles of ``by`` allow the action, for a page that offers it; whoever does it is asked again."""
         return may(by.caller, action, _concerned(past)) is None
 
+    def may_break_glass(self, by: LoggedIn, past: History, asked: OpenQuestion) -> bool:
+        """Whether a word of break-glass by ``by`` could count at this question."""
+        about = _concerned(past, asked)
+        groups = by.who.groups | by.user.groups(about.workflow)
+        return may(by.caller, access.BREAK_GLASS, about) is None and asked.opens_to(
+            by.who.person, groups, access.on_call(by.caller, about)
+        )
+
     def may_answer(self, by: LoggedIn, past: History, asked: OpenQuestion) -> bool:
         """Whether the roles of ``by`` allow an answer to this question."""
         action = access.INTERVENE if asked.question.kind == INTERVENTION else access.ANSWER
@@ -113,34 +122,26 @@ class Actions:
 
     def answer(self, by: LoggedIn, run: str, path: str, question: str, choice: str, comment: str) -> Sent:
         """Answer question id ``question`` at step ``path``; what the engine made of it. Raises Refused, Conflict, UnknownRun."""
-        past = history(self._server.state.open(run))
-        asked = question_at(past.events, path)
-        if asked is None:
-            self._check_seen(by, past)
-            raise Conflict(f"nothing is asked at step {path!r} of run {run}: it is answered already, or not asked yet")
+        past, asked = self._asked(by, run, path)
         action = access.INTERVENE if asked.question.kind == INTERVENTION else access.ANSWER
         self._check(by, past, action, path, asked)
         item = answering.answer_item(run, path, question, choice, comment, by.who.person, time.time())
+        return self._send_answer(by, past, item)
 
-        def became(event: Event) -> bool:
-            return isinstance(event, (Answered, AnswerRefused)) and event.answer == item["id"]
-
-        sent = self._send(by, past, item, became)
-        if sent.event is None:
-            now = question_at(history(past.folder).events, path)
-            if now is None or now.question.id != question:
-                raise Conflict(
-                    f"the answer came too late and does not count: what was asked at step {path!r} of run {run} was decided before it was read"
-                )
-        return sent
+    def break_glass(self, by: LoggedIn, run: str, path: str, question: str, reason: str) -> Sent:
+        """Say break-glass at question id ``question`` of step ``path``: the first of two, or the second, which opens it. Raises as ``answer``."""
+        past, asked = self._asked(by, run, path)
+        self._check(by, past, access.BREAK_GLASS, path, asked)
+        on_call = access.on_call(by.caller, _concerned(past, asked))
+        item = answering.break_glass_item(run, path, question, reason, by.who.person, on_call, time.time())
+        return self._send_answer(by, past, item)
 
     def cancel(self, by: LoggedIn, run: str, reason: str, force: bool) -> Sent:
         """Cancel the run. Raises Refused, Conflict, UnknownRun."""
         past = history(self._server.state.open(run))
         self._check(by, past, access.CANCEL)
-        seen = summary(past.events)
-        if seen.over:
-            raise Conflict(f"run {run} is over: {seen.state}; there is nothing to cancel")
+        if problem := not_cancellable(summary(past.events)):
+            raise Conflict(problem)
         item = answering.cancel_item(run, by.who.person, reason, time.time(), force)
         return self._send(by, past, item, lambda event: isinstance(event, CancelRequested) and event.item == item["id"])
 
@@ -194,12 +195,36 @@ class Actions:
         self._server.scheduler.take_up(folder.run)
         return folder
 
+    def _asked(self, by: LoggedIn, run: str, path: str) -> tuple[History, OpenQuestion]:
+        """The run and what its step asks. Raises Conflict when nothing is, UnknownRun."""
+        past = history(self._server.state.open(run))
+        asked = question_at(past.events, path)
+        if asked is None:
+            self._check_seen(by, past)
+            raise Conflict(f"nothing is asked at step {path!r} of run {run}: it is answered already, or not asked yet")
+        return past, asked
+
     @staticmethod
     def _check_start(by: LoggedIn, workflow: str) -> None:
         refused = may(by.caller, access.START, Concerned(workflow))
         if refused is not None:
             _LOG.warning("refused: %s", refused.reason, extra={"person": by.who.person})
             raise Refused(refused.reason)
+
+    def _send_answer(self, by: LoggedIn, past: History, item: Mapping[str, Any]) -> Sent:
+        """Send what is said at a question. Raises Conflict when nobody reads it any more."""
+
+        def became(event: Event) -> bool:
+            return isinstance(event, (Answered, AnswerRefused, BreakGlass)) and event.answer == item["id"]
+
+        sent = self._send(by, past, item, became)
+        if sent.event is None:
+            now = question_at(history(past.folder).events, item["path"])
+            if now is None or now.question.id != item["question"]:
+                raise Conflict(
+                    f"it came too late and does not count: what was asked at step {item['path']!r} of run {past.folder.run} was decided before it was read"
+                )
+        return sent
 
     def _send(self, by: LoggedIn, past: History, item: Mapping[str, Any], became: Callable[[Event], bool]) -> Sent:
         """Put ``item`` into the run's inbox, have the run looked at, and wait a moment for the event that ``became`` recognises."""

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, ChangerailError, RunError
-from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import AnswerRefused
+from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import AnswerRefused, BreakGlass
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts import LoggedIn
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import current, current_status
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import Sent
@@ -216,10 +216,15 @@ def _questions(call: Call) -> Any:
 
 def _answer(call: Call) -> Any:
     body = call.body
-    sent = call.actions.answer(call.by, call.run, body["path"], body["question"], body["choice"], body["comment"])
-    if isinstance(sent.event, AnswerRefused):
-        raise Conflict(sent.event.reason)
-    return _sent(sent)
+    return _sent(
+        call.actions.answer(call.by, call.run, body["path"], body["question"], body["choice"], body["comment"])
+    )
+
+
+def _break_glass(call: Call) -> Any:
+    body = call.body
+    sent = call.actions.break_glass(call.by, call.run, body["path"], body["question"], body["reason"])
+    return {**_sent(sent), "opened": isinstance(sent.event, BreakGlass) and sent.event.opens}
 
 
 def _cancel(call: Call) -> Any:
@@ -236,6 +241,9 @@ def _workflows(call: Call) -> Any:
 
 
 def _sent(sent: Sent) -> dict[str, Any]:
+    """What became of something sent to a run. Raises Conflict for an answer that does not count."""
+    if isinstance(sent.event, AnswerRefused):
+        raise Conflict(sent.event.reason)
     return {"recorded": sent.event is not None, "driver": sent.driver}
 
 
@@ -436,6 +444,20 @@ ENDPOINTS = (
             Field("comment", _texts(10_000), "Goes into the journal and the change record.", default=""),
         ),
         answer=_of("Sent"),
+        fails=_GONE,
+    ),
+    Endpoint(
+        "POST",
+        f"{_RUN}/break-glass",
+        "breakGlass",
+        "Go on at an approval or a review in an emergency, without those asked: it takes two people, and they are reviewed afterwards.",
+        _break_glass,
+        body=(
+            Field("path", _texts(1000), "The step that asks.", required=True),
+            Field("question", _texts(100), "The id of what you saw asked.", required=True),
+            Field("reason", _texts(10_000, minLength=1), "What the emergency is.", required=True),
+        ),
+        answer=_object(recorded=_FLAG, driver=_TEXT, opened=_FLAG),
         fails=_GONE,
     ),
     Endpoint(

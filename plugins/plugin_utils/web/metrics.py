@@ -18,6 +18,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core import even
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.meter import Called, Meter
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import versions
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.break_glass import ACCEPTED, REFUSED, UNREVIEWED
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import WAIT, Row, RowWait
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.scheduler import Load
 
@@ -65,6 +66,10 @@ class Metrics(Meter):
         self._records = Counter("changerail_records", "Records written to journals.", ["event"], registry=kept)
         self._ended = Counter("changerail_runs_ended", "Runs that came to their end.", ["status"], registry=kept)
         self._answers = Counter("changerail_answers", "Answers of people.", ["result"], registry=kept)
+        self._broken = Counter("changerail_break_glass", "Words and reviews of break-glass.", ["result"], registry=kept)
+        for result in ("said", "opened", ACCEPTED, REFUSED, UNREVIEWED):
+            # There from the start, or the first of each would be no increase.
+            self._broken.labels(result)
         self._retries = Counter("changerail_step_retries", "Attempts after the first.", ["operation"], registry=kept)
         self._steps = Histogram(
             "changerail_step_seconds",
@@ -121,6 +126,10 @@ class Metrics(Meter):
                 self._answers.labels("counted").inc()
             case e.AnswerRefused():
                 self._answers.labels("refused").inc()
+            case e.BreakGlass():
+                self._broken.labels("opened" if event.opens else "said").inc()
+            case e.BreakGlassReviewed():
+                self._broken.labels(event.outcome).inc()
             case _:
                 pass
 

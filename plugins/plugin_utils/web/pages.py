@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,11 +19,18 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.exports.svg impo
 from ansible_collections.netops.changerail.plugins.plugin_utils.people import access
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.showing import shown
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History, current_status
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import Sent
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import StepDetail, details
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.diffs import DeviceDiff, devices, side_by_side
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.evidence import collect
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import StepStatus
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import INTERRUPTED, OVER, RUNNING, WAITING
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import (
+    INTERRUPTED,
+    OVER,
+    RUNNING,
+    WAITING,
+    not_cancellable,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.timeline import timeline
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, question_at
 from ansible_collections.netops.changerail.plugins.plugin_utils.web import links
@@ -92,6 +99,7 @@ def routes(server: Server, actions: Actions) -> list[BaseRoute]:
         Route(f"{run}/shown", door.page(_shown)),
         Route(f"{run}/step", door.page(_step)),
         Route(f"{run}/answers", door.page(_answer), methods=["POST"]),
+        Route(f"{run}/break-glass", door.page(_break_glass), methods=["POST"]),
         Route(f"{run}/cancel", door.page(_cancel), methods=["POST"]),
         Route(f"{run}/resume", door.page(_resume), methods=["POST"]),
         Route("/live", door.page(partial(_live, live))),
@@ -133,7 +141,8 @@ def _run(visit: Visit) -> Response:
         entries=entries[-_MOST_ENTRIES:][::-1],
         earlier=max(0, len(entries) - _MOST_ENTRIES),
         problem=row.problem if row is not None else "",
-        may={action: visit.actions.may(visit.by, past, action) for action in (access.CANCEL, access.RESUME)},
+        may_resume=visit.actions.may(visit.by, past, access.RESUME),
+        may_cancel=visit.actions.may(visit.by, past, access.CANCEL) and not not_cancellable(seen.summary),
         question_link=_question_link,
         step_link=links.step_page,
     )
@@ -178,6 +187,7 @@ def _ask(visit: Visit, path: str, status: int, refused: str) -> Response:
         pairs=side_by_side,
         refused=refused,
         may_answer=asked is not None and visit.actions.may_answer(visit.by, past, asked),
+        may_break_glass=asked is not None and visit.actions.may_break_glass(visit.by, past, asked),
         question_link=_question_link,
         step_link=links.step_page,
         shown_link=_shown_link,
@@ -237,10 +247,21 @@ def _step_at(past: History, path: str) -> StepStatus:
 
 def _answer(visit: Visit) -> Response:
     form = visit.form
-    path = form.get("path", "")
     given = form.get("question", ""), form.get("choice", ""), form.get("comment", "")[:10_000]
+    return _said(visit, lambda path: visit.actions.answer(visit.by, visit.run, path, *given))
+
+
+def _break_glass(visit: Visit) -> Response:
+    form = visit.form
+    given = form.get("question", ""), form.get("reason", "")[:10_000]
+    return _said(visit, lambda path: visit.actions.break_glass(visit.by, visit.run, path, *given))
+
+
+def _said(visit: Visit, say: Callable[[str], Sent]) -> Response:
+    """Have ``say`` say something at the step that the form names; back to the question when it does not count."""
+    path = visit.form.get("path", "")
     try:
-        sent = visit.actions.answer(visit.by, visit.run, path, *given)
+        sent = say(path)
     except Conflict as conflict:
         return _ask(visit, path, 409, str(conflict))
     if isinstance(sent.event, AnswerRefused):

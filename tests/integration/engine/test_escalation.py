@@ -11,10 +11,13 @@ from support.servers import Answer, web
 from support.virtual import Hand, Run
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import events as e
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.answering import break_glass_item, logged_in
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People, Person
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import put
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import ASKED, Level
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import status
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import open_questions
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load_sources
 
 FAILING = """
@@ -147,3 +150,41 @@ def test_those_who_are_asked_hear_of_it_are_reminded_and_then_others_with_the_ad
     assert all("To answer: https://changes.example.net/runs/run-1#ask" in text for text in texts)
     assert all("changerail answer run-1 ask approve|deny" in text for text in texts)
     assert ["Nobody has answered yet" in text for text in texts] == [False, False, True, True, True]
+
+
+def test_those_who_are_passed_over_hear_of_each_word_of_break_glass_and_are_asked_to_review_it(tmp_path):
+    with web() as server:
+        host = server.url.removeprefix("http://")
+        server.answers = {"/dora": Answer(200, {})}
+        project = Project(
+            people=People({name: Person(name) for name in ("dora", "eve", "finn")}),
+            groups={"netsec": ["dora"]},
+            notify={"dora": [f"json://{host}/dora"]},
+            escalation=(Level(0, (ASKED,)),),
+        )
+        run = Run(Bench(tmp_path), ASKING, project=project)
+        on_call = iter(("eve", "finn"))
+
+        def script(hand: Hand) -> None:
+            asked = next(iter(open_questions(run.bench.events(run.folder))), None)
+            if asked is not None and asked.question.opened_by and len(server.asked) > 3:
+                hand.set()
+            elif asked is not None and not asked.question.opened_by and (person := next(on_call, "")):
+                word = break_glass_item(run.folder.run, "ask", asked.question.id, "core is down", person, True, 0.0)
+                put(run.folder, logged_in(word, ()))
+
+        run.drive(script)
+    texts = [json.loads(request.body)["message"] for request in server.asked]
+    # They are sent at once, so in any order: that it is asked, each word, and that it is to be reviewed.
+    found = {
+        about: [text for text in texts if about in text]
+        for about in (
+            "BREAK-GLASS: eve wants to go on without your answer: core is down",
+            "BREAK-GLASS: finn",
+            "accepted|refused",
+        )
+    }
+    first, second, review = (only for (only,) in found.values())
+    assert "deny it now" in first and "With that it goes on" in second
+    assert "changerail answer run-1 ask accepted|refused" in review
+    assert len(texts) == 4 and {request.path for request in server.asked} == {"/dora"}

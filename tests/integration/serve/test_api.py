@@ -16,19 +16,21 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec im
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import ROLES, Grant
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import wake_server
 
-# By hand, not from the rules: role, own run, the statuses of read, answer, intervene, resume and cancel, in this order.
-# 404: whoever may not see a run is not told that there is one. 409: allowed to try, but four eyes are wanted.
+# By hand, not from the rules: role, own run, the statuses of read, break-glass, answer, intervene, resume and cancel, in this order.
+# 404: whoever may not see a run is not told that there is one. 409: allowed to try, but four eyes are wanted, or to begin with break-glass the role.
 MATRIX = [
-    ("viewer", True, (200, 403, 403, 403, 403)),
-    ("viewer", False, (200, 403, 403, 403, 403)),
-    ("requester", True, (200, 403, 403, 403, 200)),
-    ("requester", False, (404, 404, 404, 404, 404)),
-    ("approver", True, (200, 409, 403, 403, 403)),
-    ("approver", False, (200, 200, 403, 403, 403)),
-    ("operator", True, (200, 403, 200, 200, 200)),
-    ("operator", False, (200, 403, 200, 200, 200)),
-    ("admin", True, (200, 403, 200, 200, 200)),
-    ("admin", False, (200, 403, 200, 200, 200)),
+    ("viewer", True, (200, 403, 403, 403, 403, 403)),
+    ("viewer", False, (200, 403, 403, 403, 403, 403)),
+    ("requester", True, (200, 403, 403, 403, 403, 200)),
+    ("requester", False, (404, 404, 404, 404, 404, 404)),
+    ("approver", True, (200, 409, 409, 403, 403, 403)),
+    ("approver", False, (200, 409, 200, 403, 403, 403)),
+    ("operator", True, (200, 403, 403, 200, 200, 200)),
+    ("operator", False, (200, 403, 403, 200, 200, 200)),
+    ("break-glass", True, (200, 409, 403, 403, 403, 403)),
+    ("break-glass", False, (200, 200, 403, 403, 403, 403)),
+    ("admin", True, (200, 403, 403, 200, 200, 200)),
+    ("admin", False, (200, 403, 403, 200, 200, 200)),
 ]
 
 
@@ -50,6 +52,7 @@ def test_matrix(people: Team, role: str, own: bool, expected: tuple[int, ...]) -
     question, intervention = people.asked(asking), people.asked(failed)
     came = (
         people.call(role, "GET", f"/runs/{asking}")[0],
+        people.call(role, "POST", f"/runs/{asking}/break-glass", {**question, "reason": "core is down"})[0],
         people.call(role, "POST", f"/runs/{asking}/answers", {**question, "choice": "approve"})[0],
         people.call(role, "POST", f"/runs/{failed}/answers", {**intervention, "choice": "retry"})[0],
         people.call(role, "POST", f"/runs/{failed if role == 'approver' else asking}/resume")[0],
@@ -57,7 +60,7 @@ def test_matrix(people: Team, role: str, own: bool, expected: tuple[int, ...]) -
     )
     assert came == expected
     # Reading apart, whatever the roles refuse is in a journal.
-    asked_for = zip(("answer", "intervene", "resume", "cancel"), expected[1:], strict=True)
+    asked_for = zip(("break-glass", "answer", "intervene", "resume", "cancel"), expected[1:], strict=True)
     wanted = sorted(action for action, status in asked_for if status in (403, 404))
 
     def refused() -> list[ActionRefused]:

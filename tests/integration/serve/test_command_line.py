@@ -13,6 +13,7 @@ import pytest
 from support.calls import eventually
 from support.serving import CHANGERAIL, Serving
 from support.team import Team, team
+from support.typed import changerail
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     Answered,
@@ -25,21 +26,6 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     with team(tmp_path_factory.mktemp("typed")) as made:
         yield made
-
-
-def changerail(people: Team, user: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A command line of ``user``, whose own state folder is empty."""
-    own = {"CHANGERAIL_HOME": str(people.bench.folder / "elsewhere"), "COLUMNS": "160"}
-    named = {"CHANGERAIL_SERVER": people.server.url, "CHANGERAIL_TOKEN": people.tokens.get(user, "")}
-    return subprocess.run(
-        [CHANGERAIL, *words],
-        env={**os.environ, **own, **named, **environment},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
 
 
 def test_a_change_from_its_start_to_its_end(people: Team) -> None:

@@ -244,7 +244,7 @@ def test_only_those_who_may_are_offered_a_form(people: Team, browsers: Mapping[s
     people.until(run)
     page = question_page(run, "push")
     offered = {role: 'value="retry"' in browsers[role].get(page)[1] for role in ROLES}
-    assert offered == {"viewer": False, "requester": False, "approver": False, "operator": True, "admin": True}
+    assert {role for role, may in offered.items() if may} == {"operator", "admin"}
     assert "the world says failed" in browsers["viewer"].get(page)[1]
     waiting = {role: f"/runs/{run}/question" in browsers[role].get("/waiting")[1] for role in ROLES}
     assert waiting == offered

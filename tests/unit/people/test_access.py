@@ -11,14 +11,16 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.people.access im
     Concerned,
     Grant,
     may,
+    on_call,
 )
 
 # Written by hand, not made from the rules: own run, then another's.
 MATRIX = {
     "viewer": ("read", "read"),
     "requester": ("read start cancel", "start"),
-    "approver": ("read answer", "read answer"),
+    "approver": ("read answer break-glass", "read answer break-glass"),
     "operator": ("read cancel resume intervene", "read cancel resume intervene"),
+    "break-glass": ("read break-glass", "read break-glass"),
     "admin": ("read start cancel resume intervene manage", "read start cancel resume intervene manage"),
 }
 CASES = [(role, action, own) for role in ROLES for action in ACTIONS for own in (True, False)]
@@ -67,6 +69,15 @@ def test_an_approver_of_groups_answers_for_those_and_where_named() -> None:
     assert may(netsec, "answer", Concerned(groups=("noc",), people=("otto",))) is not None
     assert may(netsec, "answer", Concerned()) is not None
     assert may(netsec, "read", Concerned()) is None
+    assert may(netsec, "break-glass", Concerned(groups=("netsec",))) is None
+    assert may(netsec, "break-glass", Concerned(groups=("noc",))) is not None
+
+
+def test_the_role_for_emergencies_is_of_all_workflows_or_of_one() -> None:
+    assert on_call(caller(Grant("break-glass")), Concerned("core"))
+    assert on_call(caller(Grant("viewer"), Grant("break-glass", "core")), Concerned("core"))
+    assert not on_call(caller(Grant("break-glass", "edge")), Concerned("core"))
+    assert not on_call(caller(*(Grant(role) for role in ROLES if role != "break-glass")), Concerned("core"))
 
 
 def test_nobody_owns_what_has_no_requester() -> None:

@@ -46,6 +46,11 @@ def command() -> click.Command:
                 help="Your comment; it goes into the journal and the change record.",
             ),
             click.Option(
+                ["--break-glass", "emergency"],
+                is_flag=True,
+                help="Go on in an emergency without those asked, at a server; -m says what it is. It takes two people, and a review follows.",
+            ),
+            click.Option(
                 ["--as", "person"],
                 default="",
                 metavar="NAME",
@@ -63,16 +68,44 @@ def command() -> click.Command:
     )
 
 
-def answer(run: str, words: Sequence[str], message: str | None, person: str, sign: bool, key: str | None) -> int:
+def answer(
+    run: str, words: Sequence[str], message: str | None, emergency: bool, person: str, sign: bool, key: str | None
+) -> int:
     """Send the answer and say whether it counts; returns 1 when it is refused."""
     place = of_environment()
     past = place.history(run)
+    if emergency:
+        return _break_glass(place, past, words, message or "", bool(person or sign or key))
     signing_key = Path(key).expanduser() if key else _own_key() if sign else None
     question, choice = chosen(open_questions(past.events), words, past.folder.run)
     if choice is None:
         choice, message = _asked_interactively(place, past, question, message)
     became = place.answer(past, question, choice, message or "", person, signing_key)
     return _say(place, past, question, choice, became)
+
+
+def _break_glass(place: Place, past: History, words: Sequence[str], reason: str, named: bool) -> int:
+    """Say break-glass at the question that ``words`` name, and say what that did."""
+    if named:
+        raise AuthorError("--break-glass: you are whose token it is; --as, --sign and --key do not go with it")
+    if not reason.strip():
+        raise AuthorError("--break-glass wants a reason: say with -m what the emergency is")
+    question, choice = chosen(open_questions(past.events), words, past.folder.run)
+    if choice is not None:
+        raise AuthorError(f"--break-glass: name the step and no choice, got {choice!r}")
+    became = place.break_glass(past, question, reason)
+    console = out()
+    if became.refused:
+        console.print(styled(("refused: ", "bold red"), line(became.refused)), soft_wrap=True)
+        return 1
+    if became.opened:
+        said = "opened: the run goes on. Those who were asked say afterwards whether it was right"
+    elif became.recorded:
+        said = "recorded: it goes on when a second person confirms it. Those who are asked have been told"
+    else:
+        said = f"sent; {became.driver} has not taken it up yet"
+    console.print(styled((said, "bold yellow")), soft_wrap=True)
+    return 0
 
 
 def _asked_interactively(place: Place, past: History, question: OpenQuestion, message: str | None) -> tuple[str, str]:

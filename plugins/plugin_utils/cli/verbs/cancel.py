@@ -11,7 +11,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.cli.options impo
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import command as typed
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.terminal import err, out, short, styled
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.places import of_environment
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import summary
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import not_cancellable, summary
 
 if TYPE_CHECKING:
     import click
@@ -43,9 +43,8 @@ def cancel(run: str, reason: str, person: str, force: bool) -> int:
     """Send the cancel and say what becomes of it."""
     place = of_environment()
     past = place.history(run)
-    seen = summary(past.events)
-    if seen.over:
-        err().print(styled(f"run {seen.run} is over: {seen.state}; nothing was cancelled"), soft_wrap=True)
+    if problem := not_cancellable(summary(past.events)):
+        err().print(styled(problem), soft_wrap=True)
         return 1
     became = place.cancel(past, reason, person, force)
     if not became.recorded:
