@@ -80,7 +80,8 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     with team(tmp_path_factory.mktemp("browser")) as made:
         made.add("nora", Grant("approver", groups=frozenset({"neteng"})), password=PASSWORD)
         made.add("nils", Grant("approver", groups=frozenset({"neteng"})), password=PASSWORD)
-        made.add("olga", Grant("operator"), Grant("requester"), password=PASSWORD)
+        made.add("olga", Grant("operator"), Grant("requester"), Grant("break-glass"), password=PASSWORD)
+        made.add("ivan", Grant("break-glass"))
         yield made
 
 
@@ -99,7 +100,11 @@ def pages(people: Team) -> dict[str, str]:
     """Every page by a name for its screenshot."""
     question = reviews(people, "edge-1")
     people.until(people.create("fails", "push-1", "somebody"))
-    people.until(people.create("asks", "prefix-1", "somebody"))
+    wanted = {
+        **people.asked(people.create("asks", "prefix-1", "somebody")),
+        "reason": "The core is down, nobody answers",
+    }
+    assert people.call("ivan", "POST", "/runs/prefix-1/break-glass", wanted)[0] == 200
     closed = f"{datetime.now(UTC) + timedelta(days=3):%a}".lower()
     wake_server(people.bench.create(NIGHT.replace("DAY", closed), "night-1"))
     people.until("night-1")
@@ -110,6 +115,8 @@ def pages(people: Team) -> dict[str, str]:
         "question": question,
         "side-by-side": f"{question}&view=side",
         "intervention": "/runs/push-1/question?path=push",
+        "emergency": "/runs/prefix-1/question?path=ask",
+        "broken": "/runs/prefix-1",
         "step": "/runs/edge-1/step?path=validate",
         "results": "/runs/edge-1/results",
         "calendar": "/calendar",
