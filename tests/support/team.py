@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,9 @@ class Team:
         self.tokens[name] = made[0]
         return made[0]
 
-    def create(self, workflow: str, run: str, requester: str) -> str:
-        """A run that ``requester`` asked for."""
-        variables = {"world": str(self.bench.world)}
+    def create(self, workflow: str, run: str, requester: str, more: Mapping[str, Any] | None = None) -> str:
+        """A run that ``requester`` asked for, with ``more`` variables."""
+        variables = {"world": str(self.bench.world), **(more or {})}
         flow = load(self.workflows / f"{workflow}.yml", variables)
         who = {"name": requester, "assurance": "authenticated", "os_user": ""}
         folder = create(flow, state=self.bench.state, variables=variables, options={}, requester=who, run=run)

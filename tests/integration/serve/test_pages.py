@@ -22,18 +22,20 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.core.events impo
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import ROLES, Grant
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.inbox import wake_server
 
-# By hand: role, own run, the statuses of its page, an answer, an intervention, resume and cancel. 303 leads back to the run.
+# By hand: role, own run, the statuses of its page, break-glass, an answer, an intervention, resume and cancel. 303 leads back to the run.
 MATRIX = [
-    ("viewer", True, (200, 403, 403, 403, 403)),
-    ("viewer", False, (200, 403, 403, 403, 403)),
-    ("requester", True, (200, 403, 403, 403, 303)),
-    ("requester", False, (404, 404, 404, 404, 404)),
-    ("approver", True, (200, 409, 403, 403, 403)),
-    ("approver", False, (200, 303, 403, 403, 403)),
-    ("operator", True, (200, 403, 303, 303, 303)),
-    ("operator", False, (200, 403, 303, 303, 303)),
-    ("admin", True, (200, 403, 303, 303, 303)),
-    ("admin", False, (200, 403, 303, 303, 303)),
+    ("viewer", True, (200, 403, 403, 403, 403, 403)),
+    ("viewer", False, (200, 403, 403, 403, 403, 403)),
+    ("requester", True, (200, 403, 403, 403, 403, 303)),
+    ("requester", False, (404, 404, 404, 404, 404, 404)),
+    ("approver", True, (200, 409, 409, 403, 403, 403)),
+    ("approver", False, (200, 409, 303, 403, 403, 403)),
+    ("operator", True, (200, 403, 403, 303, 303, 303)),
+    ("operator", False, (200, 403, 403, 303, 303, 303)),
+    ("break-glass", True, (200, 409, 403, 403, 403, 403)),
+    ("break-glass", False, (200, 303, 403, 403, 403, 403)),
+    ("admin", True, (200, 403, 403, 303, 303, 303)),
+    ("admin", False, (200, 403, 403, 303, 303, 303)),
 ]
 
 
@@ -65,6 +67,7 @@ def test_matrix(people: Team, browsers: Mapping[str, Browser], role: str, own: b
     other = failed if role == "approver" else asking
     came = (
         browser.get(f"/runs/{asking}")[0],
+        browser.post(f"/runs/{asking}/break-glass", {**question, "reason": "core is down"})[0],
         browser.post(f"/runs/{asking}/answers", {**question, "choice": "approve"})[0],
         browser.post(f"/runs/{failed}/answers", {**intervention, "choice": "retry"})[0],
         browser.post(f"/runs/{other}/resume", {})[0],
@@ -76,7 +79,7 @@ def test_matrix(people: Team, browsers: Mapping[str, Browser], role: str, own: b
         runs = (people.bench.state.open(run) for run in (asking, failed))
         return sorted(event.action for run in runs for event in people.bench.events(run, ActionRefused))
 
-    asked_for = zip(("answer", "intervene", "resume", "cancel"), expected[1:], strict=True)
+    asked_for = zip(("break-glass", "answer", "intervene", "resume", "cancel"), expected[1:], strict=True)
     wanted = sorted(action for action, status in asked_for if status in (403, 404))
     eventually(lambda: refused() == wanted, PATIENCE)
 
