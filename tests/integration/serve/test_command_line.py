@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -15,11 +16,14 @@ from support.serving import CHANGERAIL, Serving
 from support.team import Team, team
 from support.typed import changerail
 
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli.main import VERBS
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     Answered,
     AnswerRefused,
     CancelRequested,
 )
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +158,35 @@ def test_what_is_said_when_it_does_not_work(
     done = changerail(people, "admin", *words, **environment)
     assert done.returncode == code and said in done.stderr and "Traceback" not in done.stderr
     assert "cr_" not in done.stderr
+
+
+AT_THE_SERVER = {
+    "run": ["asks.yml", "--run-id", "walked-2", "--until-waiting"],
+    "resume": ["walked", "--until-waiting"],
+    "list": [],
+    "status": ["walked"],
+    "show": ["walked", "ask"],
+    "graph": ["walked", "--format", "text"],
+    "answer": ["walked", "ask"],
+    "cancel": ["walked"],
+}
+HERE = {"audit", "check", "rehearse", "schema", "serve", "test", "token", "user"}
+
+
+def test_the_table_in_the_docs_has_every_verb_and_each_acts_where_it_says(people: Team) -> None:
+    assert set(VERBS) == HERE | AT_THE_SERVER.keys()
+    people.create("asks", "walked", "somebody")
+    people.until("walked")
+    came = {verb: changerail(people, "admin", verb, *words) for verb, words in AT_THE_SERVER.items()}
+    # The admin approves nothing, and an answer without a choice is asked for on a terminal.
+    assert {verb: done.returncode for verb, done in came.items()} == {
+        **dict.fromkeys(AT_THE_SERVER, 0),
+        "run": 3, "resume": 3, "answer": 2,
+    }
+    assert "name your choice, one of approve, deny" in came["answer"].stderr
+    assert "Security review" in came["graph"].stdout and "asked" in came["show"].stdout
+    assert not (people.bench.folder / "elsewhere").exists(), "nothing of it is on this machine"
+    row = next(line for line in (DOCS / "api.md").read_text().splitlines() if line.startswith("| `run`, "))
+    dummy, server, here, dummy = row.split("|")
+    assert set(re.findall(r"`(\w+)`", server)) == AT_THE_SERVER.keys()
+    assert set(re.findall(r"`(\w+)`", here)) >= HERE

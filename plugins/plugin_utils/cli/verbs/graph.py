@@ -15,7 +15,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.exports.dot impo
 from ansible_collections.netops.changerail.plugins.plugin_utils.exports.mermaid import mermaid
 from ansible_collections.netops.changerail.plugins.plugin_utils.exports.svg import svg
 from ansible_collections.netops.changerail.plugins.plugin_utils.exports.text import text
-from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import current_status, find, history
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.places import of_environment
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.graph import graph, states_of
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import RunStatus, Status
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Workflow
@@ -60,8 +60,9 @@ def _meant(what: str) -> tuple[Workflow, RunStatus | None]:
     """The workflow in a file, else of a run with how that stands. Raises CheckError, UnknownRun."""
     if Path(what).exists() or what.endswith((".yml", ".yaml")):
         return load(what), None
-    past = history(find(what))
-    return past.workflow, current_status(past)
+    place = of_environment()
+    past = place.history(what)
+    return past.workflow, place.status(past)
 
 
 def _not_begun(workflow: Workflow) -> RunStatus:
