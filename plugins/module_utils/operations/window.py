@@ -8,7 +8,9 @@ The engine, the module and any other driver find it with ``operation.find``. It 
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -180,7 +182,10 @@ def calendar_text(name: str, context: Context) -> tuple[bytes, str]:
         return reply.body, f"calendar {http.redacted(url)}"
     path = context.base / Path(place)
     try:
-        with path.open("rb") as file:
+        # Without waiting: of a pipe nobody writes into, opening it would be the end of whoever looks.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OperationError(f"calendar {name!r}: {path} is no regular file")
             content = file.read(CALENDAR_LIMIT + 1)
     except OSError as error:
         known = ", ".join(sorted(named)) or "none"

@@ -159,6 +159,10 @@ class Actions:
         names = self._startable.names()
         return [name for name in names if may(by.caller, access.START, Concerned(name)) is None]
 
+    def freezes(self, by: LoggedIn) -> frozenset[str]:
+        """Names of the calendars that the workflows which ``by`` may start take for freezes."""
+        return frozenset().union(*map(self._startable.freezes, self.startable(by)))
+
     def workflow(self, by: LoggedIn, name: str) -> Workflow:
         """A workflow that ``by`` may start, for its form. Raises Refused, NotFound, CheckError."""
         self._check_start(by, name)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.netops.changerail.plugins.module_utils.errors import ChangerailError
 from ansible_collections.netops.changerail.plugins.module_utils.operations import window
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import of_run
@@ -21,12 +20,12 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers impo
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.calendars import AHEAD, Calendars, local_zone
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.door import Visit
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.workflows import WINDOW
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.scenario import without_labels
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-WINDOW = "netops.changerail.window"
 _FEW_WEEKS = 4
 _MOST_WEEKS = AHEAD.days // 7
 _MOST = 500
@@ -44,8 +43,7 @@ class CalendarPages:
     def all(self, visit: Visit) -> Response:
         """The calendars of the project file, and the runs that wait for a window."""
         project = self._server.around.project
-        freezes = frozenset(_freezes(visit))
-        found = list(self._calendars.of_project(project, freezes, _now()))
+        found = list(self._calendars.of_project(project, visit.actions.freezes(visit.by), _now()))
         return self._page(visit, found, list(_waiting(visit.actions.rows(visit.by))), "", "")
 
     def of_run(self, visit: Visit) -> Response:
@@ -93,20 +91,6 @@ def _weeks(given: str) -> int:
     return (
         min(max(1, int(given)), _MOST_WEEKS) if given.isascii() and given.isdigit() and len(given) < 4 else _FEW_WEEKS
     )
-
-
-def _freezes(visit: Visit) -> Iterator[str]:
-    """Names of calendars which the workflows that this person may start take for freezes."""
-    for name in visit.actions.startable(visit.by):
-        try:
-            flow = visit.actions.workflow(visit.by, name)
-        except ChangerailError:
-            # It is listed when it is right, and may have been changed since.
-            continue
-        for _path, step in flow.walk():
-            args = step.action.args if step.action is not None and step.action.name == WINDOW else None
-            given = args.get("freezes") if isinstance(args, Mapping) else None
-            yield from ([given] if isinstance(given, str) else map(str, given or ()))
 
 
 def _waiting(rows: Iterator[Row] | Sequence[Row]) -> Iterator[tuple[Row, RowWait]]:

@@ -36,7 +36,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting im
 from ansible_collections.netops.changerail.plugins.plugin_utils.web import links
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import Actions
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Conflict, NotFound
-from ansible_collections.netops.changerail.plugins.plugin_utils.web.calendar_pages import WINDOW, CalendarPages
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.calendar_pages import CalendarPages
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.door import SIGN_IN, Door, Visit
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.files import shown_with
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.lists import Wanted, page
@@ -51,6 +51,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.web.results impo
 )
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.starting import start_form, start_sent, startable
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.workflows import WINDOW
 
 if TYPE_CHECKING:
     from starlette.responses import Response

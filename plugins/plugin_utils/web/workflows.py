@@ -7,14 +7,27 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, CheckError
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import NotFound
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Action
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _ENDS = (".yml", ".yaml")
+WINDOW = "netops.changerail.window"
+"""The operation of a change window."""
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What is known of a file as long as it has this ``mark`` (its time and size): its freezes, None when it is no workflow."""
+
+    mark: tuple[int, int]
+    freezes: frozenset[str] | None
 
 
 class Startable:
@@ -22,7 +35,7 @@ class Startable:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._judged: dict[str, tuple[tuple[int, int], bool]] = {}
+        self._judged: dict[str, _Judged] = {}
 
     def names(self) -> list[str]:
         """The names of all files that are workflows without a mistake."""
@@ -44,18 +57,35 @@ class Startable:
                     return path
         raise NotFound(f"workflow {name!r}: none of that name may be started here")
 
+    def freezes(self, name: str) -> frozenset[str]:
+        """Names of the calendars that the windows of a workflow take for freezes, as they are written there."""
+        try:
+            return self._freezes_of(self.file(name)) or frozenset()
+        except (NotFound, OSError):
+            # It was there when it was listed, a moment ago.
+            return frozenset()
+
     def _is_workflow(self, path: Path) -> bool:
+        return self._freezes_of(path) is not None
+
+    def _freezes_of(self, path: Path) -> frozenset[str] | None:
+        """As ``freezes``; None for a file that is no workflow."""
         status = path.stat()
         mark = (status.st_mtime_ns, status.st_size)
         known = self._judged.get(path.name)
-        if known is None or known[0] != mark:
-            known = self._judged[path.name] = (mark, _is_right(path))
-        return known[1]
+        if known is None or known.mark != mark:
+            known = self._judged[path.name] = _Judged(mark, _freezes(path))
+        return known.freezes
 
 
-def _is_right(path: Path) -> bool:
+def _freezes(path: Path) -> frozenset[str] | None:
     try:
-        load(path)
+        flow = load(path)
     except CheckError:
-        return False
-    return True
+        return None
+    return frozenset(name for dummy, step in flow.walk() if step.action is not None for name in _named(step.action))
+
+
+def _named(action: Action) -> Iterator[str]:
+    given = action.args.get("freezes") if action.name == WINDOW and isinstance(action.args, Mapping) else None
+    yield from ([given] if isinstance(given, str) else map(str, given or ()))

@@ -181,7 +181,9 @@ def test_the_table_in_the_docs_has_every_verb_and_each_acts_where_it_says(people
     # The admin approves nothing, and an answer without a choice is asked for on a terminal.
     assert {verb: done.returncode for verb, done in came.items()} == {
         **dict.fromkeys(AT_THE_SERVER, 0),
-        "run": 3, "resume": 3, "answer": 2,
+        "run": 3,
+        "resume": 3,
+        "answer": 2,
     }
     assert "name your choice, one of approve, deny" in came["answer"].stderr
     assert "Security review" in came["graph"].stdout and "asked" in came["show"].stdout

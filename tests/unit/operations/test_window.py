@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -252,3 +253,13 @@ def test_what_is_left_is_open_and_not_frozen(open_pairs: list[list[int]], frozen
         is_open = any(span.start <= moment < span.end for span in _spans(open_pairs))
         is_frozen = any(span.start <= moment < span.end for span in _spans(frozen_pairs))
         assert any(span.start <= moment < span.end for span in left) == (is_open and not is_frozen)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_only_a_regular_file_is_read_as_a_calendar(tmp_path: Path, kind: str) -> None:
+    """A pipe into which nobody writes would keep whoever opens it for ever."""
+    place = {"pipe": tmp_path / "pipe.ics", "device": Path("/dev/zero"), "folder": tmp_path}[kind]
+    if kind == "pipe":
+        os.mkfifo(place)
+    with pytest.raises(OperationError, match=r"no regular file|Is a directory"):
+        look(tmp_path, {"calendar": [str(place)]}, "2026-03-08 12:00")
