@@ -52,7 +52,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
             would = {name: args[name] for name in ("groups", "people", "quorum", "title", "subject")}
             return {"changed": False, "would_ask": would}
         options = door.operation_args(approval.OPERATION, args)
-        asking = asked.Asking("approval", options, _digests(args["subject"]), _bound_by)
+        bound = _digests(args["subject"])
+        asking = asked.Asking(
+            "approval", options, bound, _bound_by, lambda variables: _bound_by(variables, {}) == bound
+        )
         return asked.ask(asking, terms, _DISPLAY.v)
 
 

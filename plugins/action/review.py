@@ -8,7 +8,7 @@ Its documentation is that of the module of the same name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
             would = {name: args[name] for name in ("groups", "people", "quorum", "title")}
             return {"changed": False, "would_ask": {**would, "subject": bound}, **shown}
         options = {**door.operation_args(review.OPERATION, args), "artifact": None, "artifacts": files}
-        asking = asked.Asking("review", options, bound, _bound_by)
+        paths = {file["name"]: file["path"] for file in files}
+
+        def asks_this(variables: Mapping[str, Any]) -> bool:
+            # On the controller a question follows the file at its path, at a server it has a copy.
+            shown = variables["options"]["artifacts"]
+            return {file["name"]: file["path"] for file in shown} == paths or _digests(shown) == bound
+
+        asking = asked.Asking("review", options, bound, _bound_by, asks_this, contents)
         return {**asked.ask(asking, terms, _DISPLAY.v), **shown}
 
     def _show(self, contents: Mapping[str, bytes]) -> dict[str, Any]:
@@ -60,6 +67,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
         for file in shown:
             _DISPLAY.display(file["prepared"])
         return {"diff": shown}
+
+
+def _digests(shown: Iterable[Mapping[str, str]]) -> Mapping[str, str]:
+    return {file["name"]: file["sha256"] for file in shown}
 
 
 def _bound_by(variables: Mapping[str, Any], result: Mapping[str, Any]) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ description:
   - With O(from), follows the approval of a change record in ServiceNow, or of a merge request or a deployment in GitLab, until people have decided there.
   - Without it, asks the people and groups it names and waits for their answers. On the controller that is a small run of its own in E(CHANGERAIL_HOME),
     with a journal. People answer it with C(changerail answer) or on the pages of C(changerail serve). The deadline denies, it never approves.
+  - With E(CHANGERAIL_SERVER) and E(CHANGERAIL_TOKEN) in the environment of the controller the run is one of that C(changerail serve), and nothing is kept here.
   - A rejection is a failure with RV(failure=rejected).
   - The same task works as a step of a workflow, without O(key), O(config), O(wait), O(timeout), O(handle) and the connections.
 author:

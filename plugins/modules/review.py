@@ -14,6 +14,8 @@ description:
     them changes while it is under review, the answers are void and people are asked again.
   - On the controller that is a small run of its own in E(CHANGERAIL_HOME), with a journal and copies of the files. People see and answer it with
     C(changerail show) and C(changerail answer), or on the pages of C(changerail serve). The deadline denies, it never approves.
+  - With E(CHANGERAIL_SERVER) and E(CHANGERAIL_TOKEN) in the environment of the controller the run is one of that C(changerail serve), and nothing is kept here.
+    The files are sent there with their digests, at most 900 kB compressed.
   - The same task works as a step of a workflow, without O(key), O(config), O(wait), O(timeout) and O(handle).
 author:
   - changerail contributors (!UNKNOWN)

@@ -1,7 +1,8 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Questions of plain playbooks: each is a small run of its own that people answer as any other. Only the actions review and approval call it."""
+"""Questions of plain playbooks: each is a small run of its own, on the controller or at the server that ``$CHANGERAIL_SERVER`` names, and people answer
+it as any other. Only the actions review and approval call it."""
 
 from __future__ import annotations
 
@@ -11,36 +12,44 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import IO, Any
+from dataclasses import dataclass, field
+from typing import IO, Any, Protocol
 
 from ansible_collections.netops.changerail.plugins.module_utils.durations import seconds
-from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, RunError
-from ansible_collections.netops.changerail.plugins.module_utils.files import write_json
+from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, ChangerailError, RunError
 from ansible_collections.netops.changerail.plugins.plugin_utils import api
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.from_playbook import command, existing, launched_by
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import new_run_id
-from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import storage_error
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.asking import STEP, laid, variables
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History, state_folder
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import details
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import WAITING, summary
 
-_STEP = "question"
 _LONGEST_KEY = 60
+_LOOK_AGAIN = 1.0
+"""Seconds between two looks at a question that is asked at a server."""
+_MOST_RUNS = 1000
+"""How often the same key may be asked anew."""
 _ENDED = (0, 1, 3, 4, 130)
 """Exit codes with which the command line leaves a run that can be looked at."""
+_WITHDRAWN = "asked anew, for something else"
 
 
 @dataclass(frozen=True)
 class Asking:
     """What is asked: ``options`` are those of the ``operation``, ``bound`` what an answer holds for: a digest of each thing, by name.
 
-    ``bound_by`` gives the same of a run that is over, from its variables and the step's result.
+    ``bound_by`` gives the same of a run that is over, from its variables and the step's result; ``asks_this`` says of one that is not, by its variables,
+    whether it asks about the same. ``files`` are what a review shows, by name.
     """
 
     operation: str
     options: Mapping[str, Any]
     bound: Mapping[str, str]
     bound_by: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, str]]
+    asks_this: Callable[[Mapping[str, Any]], bool]
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,34 +64,117 @@ class Terms:
     person: str
 
     @classmethod
-    def of(cls, args: Mapping[str, Any], variables: Mapping[str, Any]) -> Terms:
-        """The terms in a task's options; who launched an AWX job is in its ``variables``. Raises AuthorError."""
+    def of(cls, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Terms:
+        """The terms in a task's options; who launched an AWX job is in its variables. Raises AuthorError."""
         try:
             timeout = seconds(args["timeout"])
         except AuthorError as error:
             raise AuthorError(f"timeout: {error}") from None
-        return cls(args["key"] or "", args["handle"], args["wait"], timeout, args["config"], launched_by(variables))
+        return cls(args["key"] or "", args["handle"], args["wait"], timeout, args["config"], launched_by(task_vars))
+
+
+class _Place(Protocol):
+    """Where it is asked."""
+
+    def existing(self, run: str) -> History | None:
+        """The run of exactly this id, None when there is none."""
+
+    def withdraw(self, past: History) -> None:
+        """Ask that no more."""
+
+    def watch(
+        self, run: str, past: History | None, asking: Asking, terms: Terms, say: Callable[[str], None]
+    ) -> tuple[History, bool]:
+        """Ask it, or go on with it, until it is over, or waits and need not be waited for, or the time is up; and whether that was so."""
+
+    @property
+    def home(self) -> str:
+        """What a handle needs to be found again."""
+
+
+class _Here:
+    """On the controller: the command line drives the run in a process of its own."""
+
+    home = "with the same CHANGERAIL_HOME"
+
+    def existing(self, run: str) -> History | None:
+        return existing(run)
+
+    def withdraw(self, past: History) -> None:
+        run = past.folder.run
+        for arguments in (["cancel", run, "--reason", _WITHDRAWN], ["resume", run]):
+            command(arguments)
+
+    def watch(
+        self, run: str, past: History | None, asking: Asking, terms: Terms, say: Callable[[str], None]
+    ) -> tuple[History, bool]:
+        flags = [] if terms.wait else ["--until-waiting"]
+        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+            arguments = ["resume", run] if past is not None else _starting(run, asking, terms, file)
+            done = command([*arguments, *flags], terms.timeout, say)
+        found = existing(run)
+        if done.code not in _ENDED or found is None:
+            raise RunError(done.complaint or done.output.strip() or "the engine ended without a word")
+        return found, done.timed_out
+
+
+class _There:
+    """At a server, which drives the run: a playbook asks and watches, so nothing is lost with the machine it runs on."""
+
+    def __init__(self, server: Remote) -> None:
+        self._server = server
+
+    @property
+    def home(self) -> str:
+        return f"at {self._server.url}"
+
+    def existing(self, run: str) -> History | None:
+        return self._server.existing(run)
+
+    def withdraw(self, past: History) -> None:
+        became = self._server.cancel(past, _WITHDRAWN, "", False)
+        if became.refused:
+            raise RunError(became.refused)
+
+    def watch(
+        self, run: str, past: History | None, asking: Asking, terms: Terms, say: Callable[[str], None]
+    ) -> tuple[History, bool]:
+        if past is None:
+            self._server.ask(asking.operation, _offered(asking, terms), run, asking.files)
+        try:
+            return self._until(past or self._server.history(run), terms, say)
+        except ChangerailError as error:
+            raise RunError(
+                f"{error}. The question stays open as run {run} at {self._server.url}: a task with the same 'key', or its handle, goes on with it"
+            ) from None
+
+    def _until(self, past: History, terms: Terms, say: Callable[[str], None]) -> tuple[History, bool]:
+        end, said = time.monotonic() + terms.timeout, ""
+        while True:
+            seen = summary(past.events)
+            waits = "; ".join(f"{asked.path}: {asked.question.title}" for asked in seen.questions) or seen.message
+            if waits != said:
+                say(f"run {seen.run} at {self._server.url}: {seen.state}: {waits}")
+                said = waits
+            if seen.over or (not terms.wait and seen.state == WAITING):
+                return past, False
+            if time.monotonic() > end:
+                return past, True
+            time.sleep(_LOOK_AGAIN)
+            past = self._server.grown(past)
 
 
 def ask(asking: Asking, terms: Terms, say: Callable[[str], None]) -> dict[str, Any]:
     """Ask, or look at what was asked before, and give the task's result. Raises ChangerailError, before anything is written."""
     server = Remote.of_environment()
-    if server is not None:
-        raise AuthorError(
-            f"CHANGERAIL_SERVER is {server.url}, and {asking.operation} in a playbook asks on this machine only. Start a workflow with such a step at "
-            "the server, with netops.changerail.workflow, or unset the variable where ansible-playbook is started"
-        )
-    run, past = _of_handle(asking, terms.handle) if terms.handle else _place(asking, terms.key)
+    if server is not None and terms.config:
+        raise AuthorError(f"config: of questions on this machine; {server.url} has a project file of its own")
+    place: _Place = _There(server) if server is not None else _Here()
+    run, past = _of_handle(place, asking, terms.handle) if terms.handle else _placed(place, asking, terms.key)
     timed_out = False
-    if past is None or not api.status(run).finished:
-        flags = [] if terms.wait else ["--until-waiting"]
-        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as variables:
-            arguments = ["resume", run] if past is not None else _starting(run, asking, terms, variables)
-            done = command([*arguments, *flags], terms.timeout, say)
-        if done.code not in _ENDED or existing(run) is None:
-            raise RunError(done.complaint or done.output.strip() or "the engine ended without a word")
-        timed_out = done.timed_out
-    return _result(asking, run, timed_out, terms)
+    if past is None or not summary(past.events).over:
+        past, timed_out = place.watch(run, past, asking, terms, say)
+    return _result(asking, past, timed_out, terms)
 
 
 def digest(content: bytes) -> str:
@@ -90,28 +182,37 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _of_handle(asking: Asking, handle: Mapping[str, Any]) -> tuple[str, History]:
+def _of_handle(place: _Place, asking: Asking, handle: Mapping[str, Any]) -> tuple[str, History]:
     at = handle.get("at")
     run = at.get("run") if isinstance(at, Mapping) else None
-    past = existing(run) if isinstance(run, str) and handle.get("operation") == asking.operation else None
+    past = place.existing(run) if isinstance(run, str) and handle.get("operation") == asking.operation else None
     if past is None:
         raise AuthorError(
             f"handle: expected what {'an' if asking.operation == 'approval' else 'a'} {asking.operation} task with wait=false returned as 'handle' "
-            f"with the same CHANGERAIL_HOME, got {str(handle)[:100]}; register that task and pass its handle unchanged"
+            f"{place.home}, got {str(handle)[:100]}; register that task and pass its handle unchanged"
         )
     return past.folder.run, past
 
 
-def _place(asking: Asking, key: str) -> tuple[str, History | None]:
-    """The run in which this is asked, and its history when it is there: without a key a new one, else the last that was not about something else."""
+def _placed(place: _Place, asking: Asking, key: str) -> tuple[str, History | None]:
+    """The run in which this is asked, and its history when it is there: without a key a new one, else the last that is not about something else."""
     if not key:
         return new_run_id(asking.operation, time.time()), None
     name = f"{asking.operation}-{_as_id(key)}"
-    run, number = name, 1
-    while (past := existing(run)) is not None and _is_settled(asking, past):
-        number += 1
-        run = f"{name}-{number}"
-    return run, past
+    for number in range(1, _MOST_RUNS):
+        run = name if number == 1 else f"{name}-{number}"
+        past = place.existing(run)
+        if past is None:
+            return run, None
+        if summary(past.events).over:
+            if not _is_settled(asking, past):
+                return run, past
+        elif asking.asks_this(past.started.variables):
+            return run, past
+        else:
+            # An answer to what was asked before must not decide this.
+            place.withdraw(past)
+    raise AuthorError(f"key {key!r}: asked {_MOST_RUNS} times already; choose another one")
 
 
 def _as_id(key: str) -> str:
@@ -120,42 +221,45 @@ def _as_id(key: str) -> str:
 
 
 def _is_settled(asking: Asking, past: History) -> bool:
-    """Whether the run is over and does not answer this: it was denied, or approved for something that has changed since."""
-    seen = api.status(past.folder.run)
-    if not seen.finished:
-        return False
-    attempt = api.evidence(seen.run).steps[_STEP].attempts[-1] if seen.state == "succeeded" else None
-    return attempt is None or asking.bound_by(past.started.variables, attempt.result) != asking.bound
+    """Whether a run that is over does not answer this: it was denied, or approved for something that has changed since."""
+    if summary(past.events).state != "succeeded":
+        return True
+    result = details(past.events)[STEP].attempts[-1].result
+    return asking.bound_by(past.started.variables, result) != asking.bound
 
 
-def _starting(run: str, asking: Asking, terms: Terms, variables: IO[str]) -> list[str]:
+def _given(asking: Asking) -> dict[str, Any]:
+    return {name: value for name, value in asking.options.items() if value is not None}
+
+
+def _offered(asking: Asking, terms: Terms) -> dict[str, Any]:
+    """The options as a server takes them: its files go beside them, and who launched the job is said and not believed."""
+    options = {name: value for name, value in _given(asking).items() if name not in ("artifact", "artifacts")}
+    if terms.person:
+        said = f"Asked by a job that {terms.person} launched, as AWX says."
+        options["message"] = "\n".join(filter(None, (str(options.get("message") or ""), said)))
+    return options
+
+
+def _starting(run: str, asking: Asking, terms: Terms, file: IO[str]) -> list[str]:
     """The command line that starts the run. What is asked goes in by the file of variables: it is data, whatever it holds."""
-    folder = state_folder().create(run)
-    options = {name: value for name, value in asking.options.items() if value is not None}
-    step = {
-        "id": _STEP,
-        "name": "{{ subject_line }}",
-        f"netops.changerail.{asking.operation}": {name: f"{{{{ options['{name}'] }}}}" for name in options},
-    }
-    workflow = folder.path / f"{asking.operation}.yml"
-    try:
-        write_json(workflow, {"name": "{{ subject_line }}", "steps": [step]})
-    except OSError as error:
-        raise storage_error(workflow, error) from None
+    options = _given(asking)
+    workflow = laid(state_folder().create(run), asking.operation, options)
     line = str(options.get("title") or f"{asking.operation.capitalize()} {terms.key}".strip())
-    json.dump({"options": options, "subject_line": line}, variables, default=str)
-    variables.flush()
-    arguments = ["run", str(workflow), "--run-id", run, "--extra-vars", f"@{variables.name}"]
+    json.dump(variables(options, line), file, default=str)
+    file.flush()
+    arguments = ["run", str(workflow), "--run-id", run, "--extra-vars", f"@{file.name}"]
     arguments += ["--config", terms.config] if terms.config else []
     return [*arguments, "--as", terms.person] if terms.person else arguments
 
 
-def _result(asking: Asking, run: str, timed_out: bool, terms: Terms) -> dict[str, Any]:
+def _result(asking: Asking, past: History, timed_out: bool, terms: Terms) -> dict[str, Any]:
     """The run's state as the result of a task of Ansible."""
-    seen = api.status(run)
+    seen = api.described(past, summary(past.events))
+    run = seen.run
     common = {"changed": False, "run": run, "finished": seen.finished}
     if seen.finished:
-        step = api.evidence(run).steps.get(_STEP)
+        step = details(past.events).get(STEP)
         attempt = step.attempts[-1] if step is not None and step.attempts else None
         common = {**(attempt.result if attempt is not None else {}), **common}
         if seen.state == "succeeded":

@@ -45,13 +45,14 @@ def driven(
     before = len(server.history(found).records) if found is not None else 0
     run = found or server.start(workflow_name(workflow), args["variables"], args["limit"], check, run_id)
     end = None if timeout is None else time.monotonic() + timeout
+    past = server.history(run)
     while True:
-        past = server.history(run)
         seen = summary(past.events)
         late = end is not None and time.monotonic() > end
         if seen.over or late or (not holds and seen.state == WAITING):
             break
         time.sleep(_LOOK_AGAIN)
+        past = server.grown(past)
     changed = {"changed": len(past.records) > before, "started": found is None}
     return {**_told(past, seen), **changed}, Driven(0, "", "", late)
 

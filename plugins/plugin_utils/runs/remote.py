@@ -8,12 +8,16 @@ A run is fetched as its journal and folded here with the views that local runs a
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import os
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from gzip import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -50,6 +54,8 @@ _LOOK_AGAIN = 1.0
 _TRIES, _PAUSE, _LONGEST_PAUSE = 10, 0.25, 10.0
 """How often a server that was there is asked again while it restarts, and the seconds between, which double: a minute in all."""
 _PAGE, _PAGES = 500, 200
+MOST_SENT = 900_000
+"""Bytes of packed files in one request; a server takes a million in all."""
 _NOTHING = 2**53
 """A ``seq`` that no journal comes to."""
 
@@ -122,9 +128,23 @@ class Remote:
 
     def history(self, name: str) -> History:
         """The run's workflow and events. Its ``folder`` has the run's id and nothing else that is true here. Raises UnknownRun, JournalDamaged."""
+        return self._history(self.find(name))
+
+    def existing(self, run: str) -> History | None:
+        """The history of the run of exactly this id, None when there is none that the token's owner may see. Raises JournalDamaged."""
+        try:
+            return self._history(run)
+        except UnknownRun:
+            return None
+
+    def grown(self, past: History) -> History:
+        """The same run with what was written since. Raises UnknownRun, JournalDamaged."""
+        last = past.records[-1]
+        return replace(past, records=(*past.records, *records(self._journal(past.folder.run, last.seq), last)))
+
+    def _history(self, run: str) -> History:
         from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.reader import load_sources
 
-        run = self.find(name)
         found = tuple(records(self._journal(run, 0)))
         first = found[0].event if found else None
         if not isinstance(first, RunStarted):
@@ -150,6 +170,23 @@ class Remote:
         body = {"workflow": workflow, "variables": dict(variables), "limit": limit, "check": check, "run_id": run}
         given = {name: value for name, value in body.items() if value is not None}
         return str(self._call("POST", "/runs", given)["run"])
+
+    def ask(self, operation: str, options: Mapping[str, Any], run: str, files: Mapping[str, bytes]) -> None:
+        """Have people asked in the run of this id, with ``files`` to review by name. Asked again it is the same run, so it is sent again when need be.
+
+        Raises AuthorError for more than a request can carry.
+        """
+        packed = [
+            {"name": name, "sha256": hashlib.sha256(content).hexdigest(), "gzip": b64encode(compress(content)).decode()}
+            for name, content in files.items()
+        ]
+        if sum(len(file["gzip"]) for file in packed) > MOST_SENT:
+            raise AuthorError(
+                f"{', '.join(files)}: too large to be reviewed at a server: expected at most {MOST_SENT} bytes, compressed and in base64; "
+                "show a part of it, such as the differences alone"
+            )
+        body = {"operation": operation, "options": dict(options), "run_id": run, "files": packed}
+        self._call("POST", "/questions", body, again=True)
 
     @property
     def driver(self) -> str:
@@ -221,8 +258,10 @@ class Remote:
         content = self._sent("GET", f"/runs/{_quoted(run)}/journal", None, {"after": after}).content
         return content.splitlines(keepends=True)
 
-    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> dict[str, Any]:
-        response = self._sent(method, path, body, query)
+    def _call(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, again: bool = False, **query: Any
+    ) -> dict[str, Any]:
+        response = self._sent(method, path, body, query, again)
         try:
             document: dict[str, Any] = response.json()
         except ValueError:
@@ -232,20 +271,20 @@ class Remote:
         return document
 
     def _sent(
-        self, method: str, path: str, body: Mapping[str, Any] | None, query: Mapping[str, Any]
+        self, method: str, path: str, body: Mapping[str, Any] | None, query: Mapping[str, Any], again: bool = False
     ) -> requests.Response:
+        """Send it; with ``again`` also what does something may be sent twice."""
         import requests
         from requests.adapters import HTTPAdapter
         from urllib3.util import Retry
 
         headers = {"Accept": "*/*"}
-        content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
-            content = json.dumps(body).encode()
         # A look is repeated while the server restarts, a deed is not: whoever gave the order sees that it may not have come through.
-        again = Retry(
-            total=_TRIES if self._reached and method == "GET" else 0,
+        retry = Retry(
+            total=_TRIES if self._reached and (method == "GET" or again) else 0,
+            allowed_methods=None,
             # One that takes a question and says nothing is not asked for ten minutes.
             read=2,
             backoff_factor=_PAUSE,
@@ -255,12 +294,12 @@ class Remote:
         )
         try:
             with requests.Session() as session:
-                session.mount(self.url, HTTPAdapter(max_retries=again))
+                session.mount(self.url, HTTPAdapter(max_retries=retry))
                 response = session.request(
                     method,
                     f"{self.url}/api/v1{path}",
                     params=query,
-                    data=content,
+                    data=None if body is None else json.dumps(body, default=str).encode(),
                     headers=headers,
                     auth=self._signed,
                     timeout=_PATIENCE,
@@ -270,9 +309,9 @@ class Remote:
             raise RunError(
                 f"{self.url}: cannot be reached ({type(error).__name__}); is it running, and is {SERVER} right?"
             ) from None
+        self._reached = self._reached or response.status_code not in _AWAY
         if response.status_code >= 300:
             raise self._error(response)
-        self._reached = True
         return response
 
     def _signed(self, request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -41,6 +41,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.views.foreseen i
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import not_cancellable, summary
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, question_at
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Conflict, Refused
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.asking import Asking, asked
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.rehearsing import Rehearsals
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.workflows import Startable
@@ -172,6 +173,13 @@ class Actions:
         """Start a run, requested by ``by``. Raises Refused, NotFound, and AuthorError for wrong variables or an id that is taken."""
         self._check_start(by, wish.workflow)
         return self._begin(wish, by.who)
+
+    def ask(self, by: LoggedIn, wish: Asking) -> RunFolder:
+        """Ask what a playbook wants asked, in a run that ``by`` requests; the same once only. Raises Refused, Conflict, and AuthorError for what is wrong."""
+        self._check_start(by, wish.operation)
+        folder = asked(wish, by.who, self._server.state, self._server.around.project)
+        self._server.scheduler.take_up(folder.run)
+        return folder
 
     def rehearse(self, by: LoggedIn, wish: StartWish) -> Foreseen:
         """What such a run would do; nothing is started or contacted. Raises Refused, NotFound, CheckError, Conflict."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, ChangerailError, RunError
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import AnswerRefused, BreakGlass
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts import LoggedIn
+from ansible_collections.netops.changerail.plugins.plugin_utils.runs.asking import OPERATIONS
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import current, current_status
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import Sent
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import UNREADABLE, Row
@@ -24,6 +25,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.views.timeline i
 from ansible_collections.netops.changerail.plugins.plugin_utils.web import answers, callers
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import Actions, StartWish
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Conflict, NotFound
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.asking import Asking, files_of
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.endpoints import (
     Endpoint,
     Field,
@@ -214,6 +216,12 @@ def _questions(call: Call) -> Any:
     }
 
 
+def _ask(call: Call) -> Any:
+    body = call.body
+    files = files_of(body["files"] or ())
+    return {"run": call.actions.ask(call.by, Asking(body["operation"], body["options"], body["run_id"], files)).run}
+
+
 def _answer(call: Call) -> Any:
     body = call.body
     return _sent(
@@ -359,6 +367,41 @@ ENDPOINTS = (
         "What waits for your answer, the longest open first.",
         _questions,
         answer=_object(questions=_list_of("Waiting")),
+    ),
+    Endpoint(
+        "POST",
+        f"{BASE}/questions",
+        "askQuestion",
+        "Ask people from a playbook, in a run of its own; the same again with the same 'run_id' asks nobody twice.",
+        _ask,
+        body=(
+            Field("operation", {"type": "string", "enum": list(OPERATIONS)}, "What is asked.", required=True),
+            Field(
+                "options", {"type": "object", "maxProperties": 20}, "As in a workflow; never evaluated.", required=True
+            ),
+            Field("run_id", _texts(100, minLength=1), "The run's id, which the playbook finds it by.", required=True),
+            Field(
+                "files",
+                {
+                    "type": "array",
+                    "maxItems": 100,
+                    "items": {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "required": ["name", "sha256", "gzip"],
+                        "properties": {
+                            "name": _texts(200, minLength=1),
+                            "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                            "gzip": {"type": "string"},
+                        },
+                    },
+                },
+                "What a review shows: each file's content compressed with gzip, in base64, and the SHA-256 of what it holds.",
+            ),
+        ),
+        answer=_of("Started"),
+        status=201,
+        fails=(409,),
     ),
     Endpoint("GET", _RUN, "getRun", "How a run and its steps stand.", _run, answer=_of("Run"), fails=_GONE),
     Endpoint(

@@ -89,6 +89,28 @@ def test_a_denial_fails_the_task_and_the_next_one_asks_again(play, home):
     assert (again["finished"], again["run"]) == (False, f"{run}-2")
 
 
+def test_a_question_about_something_else_takes_the_place_of_one_that_is_open(play, home):
+    """Else whoever approves what was asked first would approve the second with it."""
+    task = {"key": "NET-10", "four_eyes": False, "wait": False}
+    first = play({APPROVAL: {**task, "subject": {"prefix": "203.0.113.0/24"}}}).one["run"]
+    other = {APPROVAL: {**task, "subject": {"prefix": "0.0.0.0/0"}}}
+    asked = play(other).one
+    assert (asked["run"], asked["finished"]) == (f"{first}-2", False)
+    assert api.status(first, home=home).state == "cancelled"
+    assert play(other).one["run"] == asked["run"]
+
+
+def test_a_review_of_a_file_elsewhere_takes_the_place_of_one_that_is_open(play, diff, home):
+    task = {"key": "NET-11", "four_eyes": False, "wait": False}
+    first = play({REVIEW: {**task, "artifact": "edge.diff"}}).one["run"]
+    copy = diff.with_name("copy")
+    copy.mkdir()
+    (copy / "edge.diff").write_text("+ network 0.0.0.0/0\n")
+    asked = play({REVIEW: {**task, "artifact": "copy/edge.diff"}}).one
+    assert (asked["run"], asked["finished"]) == (f"{first}-2", False)
+    assert api.status(first, home=home).state == "cancelled"
+
+
 def test_nobody_decided_in_time_and_the_question_stays_open(play, home):
     late, wrong = play(
         {APPROVAL: {"four_eyes": False, "timeout": "2s"}},

@@ -77,15 +77,3 @@ def test_workflow_info_tells_of_the_runs_there(people: Team) -> None:
     nobody = play(people, "viewer", "workflow_info", run_id="nobody")
     assert nobody["failed"] and f"none of that name at {people.server.url}" in nobody["msg"]
     assert not (people.bench.folder / "elsewhere").exists()
-
-
-@pytest.mark.parametrize("action", ["approval", "review"])
-def test_what_asks_on_this_machine_only_says_so_and_leaves_nothing(people: Team, action: str) -> None:
-    (people.workflows / f"{action}.yml").write_text(
-        "name: another\nsteps: [{id: a, ansible.builtin.debug: {msg: done}}]\n"
-    )
-    options = {"artifact": str(people.bench.folder / "play.yml")} if action == "review" else {"title": "May it?"}
-    refused = play(people, "requester", action, key="k1", groups=["neteng"], wait=False, **options)
-    assert refused["failed"] and f"{action} in a playbook asks on this machine only" in refused["msg"]
-    assert not (people.bench.folder / "elsewhere").exists()
-    assert not people.call("admin", "GET", f"/runs?text={action}-k1")[1]["runs"]
