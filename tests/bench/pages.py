@@ -25,7 +25,12 @@ from support.serving import Serving
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import StateFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import Grant
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts import AccountsFile, User, hashed
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts import (
+    Accounts,
+    AccountsFile,
+    User,
+    hashed,
+)
 from bench.figure import Figure, compared
 from bench.server import SIZES, copied, waiting_run
 
@@ -42,6 +47,8 @@ AIMS: Mapping[str, tuple[str, str, str]] = {
     "list99": ("the same, 99 in 100", "ms", ""),
     "search": ("the same with a search that finds one run, median", "ms", "under 200 ms"),
     "run": ("the page of one run, median", "ms", ""),
+    "api": ("the API's list, 50 runs, median", "ms", "under 200 ms"),
+    "api500": ("the same, 500 runs, median", "ms", ""),
     "memory": (f"memory of each of {OPEN} open pages", "kB", ""),
     "idle": (f"CPU with {OPEN} pages open and nothing to tell, of one core", "%", ""),
     "told": (f"an answer until the last of the {OPEN // ANSWERS} pages of its run is told, median", "ms", ""),
@@ -63,8 +70,7 @@ def measure(size: int, folder: Path) -> dict[str, float]:
     made = waiting_run(folder, state)
     for number in range(1, size):
         copied(state, made, f"run-{number:05d}")
-    user = User(NAME, hashed(PASSWORD), (Grant("viewer"), Grant("approver")))
-    AccountsFile(state).change(lambda accounts: accounts.with_user(user))
+    token = _user(AccountsFile(state))
     with Serving(state.path) as server:
         eventually(lambda: server.get("/readyz")[0] == 200, PATIENCE)
         visitor = Visitor(server.url)
@@ -77,7 +83,26 @@ def measure(size: int, folder: Path) -> dict[str, float]:
             "search": median(visitor.took(f"/runs?text={one}") for _number in range(LOADS)) * 1e3,
             "run": median(visitor.took(f"/runs/{one}") for _number in range(LOADS)) * 1e3,
         }
+        program = Visitor(server.url)
+        program.headers["Authorization"] = f"Bearer {token}"
+        for name, limit in (("api", 50), ("api500", 500)):
+            took = (program.took(f"/api/v1/runs?limit={limit}") for _number in range(LOADS // 5))
+            found[name] = median(took) * 1e3
         return {**found, **_open_pages(server, visitor)}
+
+
+def _user(accounts: AccountsFile) -> str:
+    """Make the user, and a token of theirs, which is given."""
+    made: list[str] = []
+
+    def change(before: Accounts) -> Accounts:
+        user = User(NAME, hashed(PASSWORD), (Grant("viewer"), Grant("approver")))
+        after, token = before.with_user(user).with_token(NAME, None, time.time(), 86400.0)
+        made.append(token)
+        return after
+
+    accounts.change(change)
+    return made[0]
 
 
 def _open_pages(server: Serving, visitor: Visitor) -> dict[str, float]:
