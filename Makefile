@@ -167,7 +167,7 @@ build: copy  ## build the collection and the wheel, install each into an empty p
 constraints: venv  ## pin the newest versions anew
 	$(PY) -m pip install -qq uv
 	$(PY) -m uv pip compile --quiet --universal --upgrade --python-version 3.11 --strip-extras --no-annotate --no-header \
-	    --extra serve --extra otel --group test --group check --group browser --group docs --group eda pyproject.toml --output-file requirements/constraints.txt
+	    --extra serve --extra otel --group test --group check --group browser --group docs --group eda --group openid pyproject.toml --output-file requirements/constraints.txt
 	sed -i '1i # Exact versions of the development environment; `make constraints` writes it anew.' requirements/constraints.txt
 	$(PY) -m uv pip compile --quiet --universal --upgrade --python-version 3.11 --strip-extras --no-annotate --no-header \
 	    --extra serve --extra otel --group importer pyproject.toml --output-file requirements/importer.txt

@@ -96,6 +96,15 @@ def peer_of(connection: Mapping[str, JSON]) -> Peer:
 
 
 @dataclass(frozen=True)
+class Patience:
+    """Seconds: until a connection stands, between two pieces of a reply, until the whole of it is here."""
+
+    connect: float = CONNECT_TIMEOUT
+    read: float = READ_TIMEOUT
+    whole: float = REPLY_TIMEOUT
+
+
+@dataclass(frozen=True)
 class Reply:
     """A whole reply. Header names are in lower case; ``url`` is where it came from, without secrets."""
 
@@ -148,9 +157,10 @@ def _no_constant(name: str) -> None:
 class Client:
     """Requests to one peer over kept connections. No cookies, no ``.netrc``; proxies come from the environment as everywhere."""
 
-    def __init__(self, peer: Peer, limit: int = REPLY_LIMIT) -> None:
+    def __init__(self, peer: Peer, limit: int = REPLY_LIMIT, patience: Patience | None = None) -> None:
         self._peer = peer
         self._limit = limit
+        self._patience = patience or Patience()
         self._session: requests.Session | None = None
 
     def send(
@@ -213,7 +223,7 @@ class Client:
                 auth=auth,
                 allow_redirects=False,
                 stream=True,
-                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                timeout=(self._patience.connect, self._patience.read),
                 verify=self._peer.verify,
                 cert=self._peer.certificate if at_home else None,
             )
@@ -235,13 +245,14 @@ class Client:
 
     def _pieces(self, response: requests.Response, what: str) -> Iterator[bytes]:
         """The body in pieces, up to the limits of size and time."""
-        size, end = 0, time.monotonic() + REPLY_TIMEOUT
+        whole = self._patience.whole
+        size, end = 0, time.monotonic() + whole
         for piece in response.iter_content(65536):
             size += len(piece)
             if size > self._limit:
                 raise OperationError(f"{what}: the reply is larger than {self._limit} bytes", FAILED)
             if time.monotonic() > end:
-                raise OperationError(f"{what}: the reply was not complete after {REPLY_TIMEOUT:.0f} s", TRANSIENT)
+                raise OperationError(f"{what}: the reply was not complete after {whole:.0f} s", TRANSIENT)
             yield piece
 
     def _connected(self, requests: Any) -> requests.Session:

@@ -182,6 +182,8 @@ def sections() -> Iterator[str]:
         ("A source of `hooks`", project_file.HOOK),
         ("`start` of a hook", project_file.HOOK_START),
         ("`sign_in`", project_file.SIGN_IN),
+        ("`proxy` of `sign_in`", project_file.PROXY),
+        ("`openid` of `sign_in`", project_file.OPENID),
     ):
         yield f"## {title}\n"
         yield from table(("Key", "Value and meaning"), [(code(name), said) for name, said in known.items()])

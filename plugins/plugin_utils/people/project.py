@@ -100,7 +100,7 @@ class Project:
     ``calendars`` paths or URLs by name; values in them may be references. ``defaults`` are "deadline", "assurance" and
     "break_glass_review" for questions, "records" and "pipelines" for providers.
     ``escalation`` is who is told, level by level, when nobody answers. ``allowed_signers`` is a file in OpenSSH's form.
-    ``hooks`` are those who may send webhooks to the server, by name; ``sign_in`` says whom a proxy in front of it lets in.
+    ``hooks`` are those who may send webhooks to the server, by name; ``sign_in`` says who else lets people in there.
     """
 
     path: Path | None = None
@@ -134,8 +134,10 @@ class Project:
     def secrets(self, resolver: Resolver) -> frozenset[str]:
         """The values behind all references, to be masked wherever text is kept or shown."""
         values = set()
-        hooks = [source.secrets for source in self.hooks.values()]
-        for reference in _references([self.connections, self.channels, self.notify, self.calendars, hooks]):
+        server = [source.secrets for source in self.hooks.values()]
+        if self.sign_in is not None and self.sign_in.openid is not None:
+            server.append((self.sign_in.openid.client_secret,))
+        for reference in _references([self.connections, self.channels, self.notify, self.calendars, server]):
             try:
                 values.add(resolver.value(reference))
             except OperationError:

@@ -22,9 +22,15 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.people.access im
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import HookSource, HookStart
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People, Person, plain
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import ASKED, Level
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import REVIEW_WITHIN, Project
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import REVIEW_WITHIN, Project, Reference
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project_values import Values, nothing
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.sign_in import EVERYBODY, SignIn
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.sign_in import (
+    EVERYBODY,
+    OpenId,
+    Proxy,
+    SignIn,
+    is_confidential,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.trusted import distrust, read_trusted
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.actions import ours
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.document import (
@@ -50,7 +56,7 @@ SECTIONS: Mapping[str, str] = {
     "escalation": "Who is told when nobody answers a question, level after level; `escalate` of a step overrides it.",
     "allowed_signers": "A file in the format of `ssh-keygen -Y verify` with keys of people, beside their `keys`; a path that starts at this file's folder.",
     "hooks": "Who may send webhooks to the server, by the name at the end of its address `/hooks/NAME`.",
-    "sign_in": "Whom a reverse proxy in front of the server has authenticated, and which roles they have there.",
+    "sign_in": "Who else says at the server who somebody is, a reverse proxy or an OpenID Connect provider, and which roles people have so.",
     "trusted_os_users": "Logins of programs that are believed when they say who answers; none of them may be a person's own.",
 }
 """The sections, each with what it is for; the reference documentation shows this and the three below."""
@@ -85,9 +91,21 @@ HOOK_START: Mapping[str, str] = {
     "variables": "Variables of the workflow, each with the JMESPath over the hook's body that gives its value.",
 }
 SIGN_IN: Mapping[str, str] = {
+    "proxy": "The headers of a reverse proxy that authenticates people.",
+    "openid": "The OpenID Connect provider at which people may sign in.",
+    "roles": f"Roles by group, `{EVERYBODY}` for whoever is let in so, each as `changerail user add --role` takes it, or a list of them.",
+}
+PROXY: Mapping[str, str] = {
     "user": "The header in which the proxy says who it is, such as `X-Forwarded-User`. It is believed from the addresses that `--proxy` names.",
     "groups": "The header with the groups, separated by commas, such as `X-Forwarded-Groups`.",
-    "roles": f"Roles by group, `{EVERYBODY}` for whoever the proxy lets in, each as `changerail user add --role` takes it, or a list of them.",
+}
+OPENID: Mapping[str, str] = {
+    "issuer": "The provider's own name, an address such as `https://login.example.net/realms/net`, exactly as its tokens have it.",
+    "client_id": "What the server is called at the provider.",
+    "client_secret": "What the server proves itself with there, `!vault` or `{env: NAME}`; left out for a public client.",
+    "user": "The claim that names the person; default `preferred_username`. People must not be able to change it by themselves.",
+    "groups": "The claim with the groups, a list of texts or one; default `groups`.",
+    "scopes": "What is asked for; default `[openid, profile]`.",
 }
 
 
@@ -303,18 +321,57 @@ class _Reader(Values):
         if section is None:
             return None
         parts = dict(self._table(section, "sign_in", SIGN_IN))
-        if "user" not in parts:
-            self._mistakes.add(section.at, "sign_in lacks a part", "user, the header in which the proxy says who it is")
-            return None
-        named = {part: self._header(parts[part]) for part in ("user", "groups") if part in parts}
+        if isinstance(section, Table) and not {"proxy", "openid"} & set(parts):
+            self._mistakes.add(section.at, "sign_in lacks a part", "proxy or openid, or both")
+        proxy = self._proxy(parts["proxy"]) if "proxy" in parts else None
+        openid = self._openid(parts["openid"]) if "openid" in parts else None
+        return SignIn(proxy, openid, self._roles(parts.get("roles")))
+
+    def _roles(self, section: Node | None) -> dict[str, list[Grant]]:
         roles: dict[str, list[Grant]] = {}
-        for group, node in self._named(parts.get("roles"), "roles"):
+        for group, node in self._named(section, "roles"):
             for text, at in self._texts(node):
                 try:
                     roles.setdefault(group, []).append(grant(text))
                 except AuthorError as error:
                     self._mistakes.add(at, str(error))
-        return SignIn(named["user"], named.get("groups", ""), roles)
+        return roles
+
+    def _proxy(self, section: Node) -> Proxy | None:
+        parts = dict(self._table(section, "proxy", PROXY))
+        named = {name: self._header(node) for name, node in parts.items()}
+        if isinstance(section, Table) and "user" not in named:
+            self._mistakes.add(section.at, "proxy lacks a part", "user, the header in which the proxy says who it is")
+        return Proxy(named["user"], named.get("groups", "")) if "user" in named else None
+
+    def _openid(self, section: Node) -> OpenId | None:
+        parts = dict(self._table(section, "openid", OPENID))
+        if not {"issuer", "client_id"} <= set(parts):
+            if isinstance(section, Table):
+                self._mistakes.add(section.at, "openid lacks a part", "issuer and client_id")
+            return None
+        issuer = self._text(parts["issuer"])
+        if issuer and (not is_confidential(issuer) or "?" in issuer):
+            expected = (
+                "https:// with a host, such as https://login.example.net/realms/net; http:// on this machine only"
+            )
+            self._mistakes.add(parts["issuer"].at, f"{shown(issuer)} is no issuer", expected)
+        claims = {name: self._text(parts[name]) for name in ("user", "groups") if name in parts}
+        secret = self._client_secret(parts["client_secret"]) if "client_secret" in parts else None
+        openid = OpenId(issuer, self._text(parts["client_id"]), secret, **claims)
+        return replace(openid, scopes=self._scopes(parts["scopes"])) if "scopes" in parts else openid
+
+    def _client_secret(self, node: Node) -> Any:
+        secret = self._value(node, "client_secret")
+        if not isinstance(secret, (Reference, str)):
+            self._mistakes.add(node.at, f"client_secret is {described(node)}", "!vault, or {env: NAME}")
+        return secret
+
+    def _scopes(self, node: Node) -> tuple[str, ...]:
+        scopes = tuple(text for text, _at in self._texts(node))
+        if "openid" not in scopes:
+            self._mistakes.add(node.at, "scopes lack openid", "a list with openid, such as [openid, profile]")
+        return scopes
 
     def _header(self, node: Node) -> str:
         name = self._text(node).lower()

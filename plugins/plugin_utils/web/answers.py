@@ -44,6 +44,14 @@ class Refused(ChangerailError):
     """Who asks may not do this."""
 
 
+class Away(ChangerailError):
+    """A system that this takes does not answer now."""
+
+
+class Unusable(ChangerailError):
+    """A system that this takes answers what cannot be used."""
+
+
 class NotFound(ChangerailError):
     """There is no such thing."""
 
@@ -60,6 +68,8 @@ _STATUS: tuple[tuple[type[ChangerailError], int], ...] = (
     (CheckError, 422),
     (AuthorError, 400),
     (StorageError, 503),
+    (Away, 503),
+    (Unusable, 502),
     (RunError, 409),
     (JournalDamaged, 409),
 )

@@ -1,7 +1,7 @@
 # Copyright: (c) changerail contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who asks: the token in an ``Authorization`` header, a user by name and password, or whom a proxy has authenticated. For the routes of API and pages."""
+"""Who asks: the token in an ``Authorization`` header, a user by name and password, or whom others have authenticated. For the routes of API and pages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, StorageError
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import Grant
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts import (
     Accounts,
     LoggedIn,
@@ -21,6 +22,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity 
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Refused, Unknown
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.peers import PROXIED
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.sessions import OPENID, Session
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -49,9 +51,11 @@ def of_bearer(server: Server, authorization: str) -> LoggedIn:
     return logged_in(user, server.people, token.scopes)
 
 
-def of_user(server: Server, name: str) -> LoggedIn | None:
-    """The user of this name as they are now; None when there is none any more. Raises StorageError."""
-    user = accounts_of(server).users.get(name)
+def of_session(server: Server, session: Session) -> LoggedIn | None:
+    """Who has begun the session, with what they are granted now; None when there is no such user any more. Raises StorageError."""
+    if session.way == OPENID:
+        return _vouched_for(server, session.user, session.grants)
+    user = accounts_of(server).users.get(session.user)
     return None if user is None else logged_in(user, server.people)
 
 
@@ -60,8 +64,9 @@ def of_proxy(server: Server, request: Request) -> LoggedIn | None:
 
     None where no proxy that was named says it. Raises Refused for a name that is none, or for two; StorageError.
     """
-    wanted = server.around.project.sign_in
-    if wanted is None or not request.scope.get(PROXIED):
+    sign_in = server.around.project.sign_in
+    wanted = sign_in.proxy if sign_in is not None else None
+    if sign_in is None or wanted is None or not request.scope.get(PROXIED):
         return None
     names = request.headers.getlist(wanted.user)
     if not any(names):
@@ -78,6 +83,10 @@ def of_proxy(server: Server, request: Request) -> LoggedIn | None:
             f"the header {wanted.groups} stands there more than once: the proxy must take away what browsers send"
         )
     groups = frozenset(plain(group) for text in said for group in text.split(",")) - {""}
+    return _vouched_for(server, name, sign_in.grants(groups))
+
+
+def _vouched_for(server: Server, name: str, grants: tuple[Grant, ...]) -> LoggedIn:
+    """Somebody whom others have authenticated: ``grants`` come from there, what the user of that name has is added. Raises StorageError."""
     known = accounts_of(server).users.get(name)
-    user = User(name, "", wanted.grants(groups) + (known.grants if known is not None else ()))
-    return logged_in(user, server.people)
+    return logged_in(User(name, "", grants + (known.grants if known is not None else ())), server.people)

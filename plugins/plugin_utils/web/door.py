@@ -15,12 +15,21 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, ChangerailError
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts import LoggedIn, Passwords
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import plain
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.sign_in import is_loopback
 from ansible_collections.netops.changerail.plugins.plugin_utils.web import answers, callers
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import Actions
-from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Refused
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Away, NotFound, Refused
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.openid import LASTS, Beginnings, Provider
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.rendering import renderer
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
-from ansible_collections.netops.changerail.plugins.plugin_utils.web.sessions import Attempts, Session, Sessions, same
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.sessions import (
+    OPENID,
+    PROXY,
+    Attempts,
+    Session,
+    Sessions,
+    same,
+)
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,6 +37,9 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("changerail.serve")
 SIGN_IN = "/sign-in"
+SIGN_IN_OPENID = f"{SIGN_IN}/openid"
+BACK = f"{SIGN_IN_OPENID}/back"
+"""The redirect URI that is registered at the provider."""
 _FIELDS = 1000
 
 
@@ -55,6 +67,8 @@ class Door:
         self._sessions = Sessions(clock)
         self._attempts = Attempts(clock)
         self._passwords = Passwords()
+        self._provider = _provider(server)
+        self._beginnings = Beginnings(clock)
         self._render = renderer()
 
     def page(self, handler: Callable[[Visit], Response]) -> Any:
@@ -79,19 +93,37 @@ class Door:
 
         return endpoint
 
+    def to_provider(self) -> Any:
+        """The endpoint that sends a browser to the OpenID Connect provider."""
+        return self._answering(self._to_provider)
+
+    def from_provider(self) -> Any:
+        """The endpoint that a browser comes back to from the provider."""
+        return self._answering(self._from_provider)
+
+    def _answering(self, handler: Callable[[Request], Response]) -> Any:
+        """The endpoint of ``handler``, whose errors are pages."""
+        from starlette.concurrency import run_in_threadpool
+
+        def answered(request: Request) -> Response:
+            try:
+                return handler(request)
+            except ChangerailError as error:
+                return self._html("error.html", answers.status_of(error), None, message=str(error))
+
+        async def endpoint(request: Request) -> Response:
+            return await run_in_threadpool(answered, request)
+
+        return endpoint
+
     def sign_out(self) -> Any:
         """The endpoint that ends a session."""
 
-        def ended(visit: Visit) -> Response:
-            from starlette.responses import RedirectResponse
-
-            return RedirectResponse(SIGN_IN, 303)
-
-        inner = self.page(ended)
+        inner = self.page(self._signed_out)
 
         async def endpoint(request: Request) -> Response:
             response: Response = await inner(request)
-            if response.status_code == 303:
+            if response.status_code in (200, 303):
                 self._sessions.end(request.cookies.get(_cookie(request), ""))
                 response.delete_cookie(
                     _cookie(request), path="/", secure=_secure(request), httponly=True, samesite="lax"
@@ -99,6 +131,20 @@ class Door:
             return response
 
         return endpoint
+
+    def _signed_out(self, visit: Visit) -> Response:
+        from starlette.responses import RedirectResponse
+
+        onward, home = "", self._server.settings.public_url
+        if self._provider is not None and visit.session.way == OPENID:
+            try:
+                onward = self._provider.farewell(home and home + SIGN_IN)
+            except ChangerailError as error:
+                _LOG.warning("signed out here alone: %s", error, extra={"person": visit.by.who.person})
+        if not onward:
+            return RedirectResponse(SIGN_IN, 303)
+        # Not a redirect: the policy has forms lead nowhere but here.
+        return self._html("signed_out.html", 200, None, onward=onward, provider=urlsplit(onward).netloc)
 
     def _visited(self, handler: Callable[[Visit], Response], request: Request, body: bytes) -> Response:
         from starlette.responses import RedirectResponse
@@ -146,19 +192,19 @@ class Door:
                 return RedirectResponse(onward, 303)
         except ChangerailError as error:
             return self._html("error.html", answers.status_of(error), None, message=str(error))
-        return self._html("sign_in.html", 200, None, problem="", name="", next=onward)
+        return self._sign_in_page(200, "", "", onward)
 
     def _who(self, request: Request) -> tuple[LoggedIn | None, Session | None, str]:
         """Who visits and with which session, None for nobody; and the id of a session that begins with this visit, else "". Raises Refused, StorageError."""
         session = self._sessions.of(request.cookies.get(_cookie(request), ""))
         proxied = callers.of_proxy(self._server, request)
         if proxied is None:
-            if session is None or session.proxied:
+            if session is None or session.way == PROXY:
                 return None, None, ""
-            return callers.of_user(self._server, session.user), session, ""
-        if session is not None and session.proxied and session.user == proxied.user.name:
+            return callers.of_session(self._server, session), session, ""
+        if session is not None and session.way == PROXY and session.user == proxied.user.name:
             return proxied, session, ""
-        id_, session = self._sessions.begin(proxied.user.name, proxied=True)
+        id_, session = self._sessions.begin(proxied.user.name, PROXY)
         address = request.client.host if request.client else ""
         _LOG.info("signed in at the proxy", extra={"person": proxied.user.name, "client": address})
         return proxied, session, id_
@@ -175,7 +221,7 @@ class Door:
             if not self._attempts.left(name, address):
                 _LOG.warning("too many attempts to sign in", extra={"person": name, "client": address})
                 problem = "Too many attempts. Wait five minutes."
-                return self._html("sign_in.html", 429, None, problem=problem, name=name, next=onward)
+                return self._sign_in_page(429, problem, name, onward)
             user = callers.accounts_of(self._server).users.get(name)
         except ChangerailError as error:
             return self._html("error.html", answers.status_of(error), None, token="", message=str(error))
@@ -183,7 +229,7 @@ class Door:
             self._attempts.failed(name, address)
             _LOG.warning("could not sign in", extra={"person": name, "client": address})
             problem = "Name or password is wrong."
-            return self._html("sign_in.html", 401, None, problem=problem, name=name, next=onward)
+            return self._sign_in_page(401, problem, name, onward)
         self._attempts.succeeded(name, address)
         self._sessions.end(request.cookies.get(_cookie(request), ""))
         id_, dummy = self._sessions.begin(name)
@@ -191,6 +237,54 @@ class Door:
         response = RedirectResponse(onward, 303)
         _keep(request, response, id_)
         return response
+
+    def _to_provider(self, request: Request) -> Response:
+        from starlette.responses import RedirectResponse
+
+        provider, home = self._openid(), self._home(request)
+        onward = _next(request.query_params.get("next", ""))
+        state, browser, begun = self._beginnings.begin(onward, home + BACK)
+        response = RedirectResponse(provider.address(state, begun), 303)
+        name, secure = _cookie(request, "-openid"), _secure(request)
+        # Lax: the provider's answer is a link from another site.
+        response.set_cookie(name, browser, int(LASTS), path="/", secure=secure, httponly=True, samesite="lax")
+        return response
+
+    def _from_provider(self, request: Request) -> Response:
+        from starlette.responses import RedirectResponse
+
+        provider, said = self._openid(), dict(request.query_params)
+        begun = self._beginnings.take(said.get("state", ""), request.cookies.get(_cookie(request, "-openid"), ""))
+        found = provider.identity(said, begun)
+        sign_in = self._server.around.project.sign_in
+        grants = sign_in.grants(found.groups) if sign_in is not None else ()
+        self._sessions.end(request.cookies.get(_cookie(request), ""))
+        id_, dummy = self._sessions.begin(found.name, OPENID, grants)
+        address = request.client.host if request.client else ""
+        _LOG.info("signed in with OpenID Connect", extra={"person": found.name, "client": address})
+        response = RedirectResponse(begun.onward, 303)
+        _keep(request, response, id_)
+        name = _cookie(request, "-openid")
+        response.delete_cookie(name, path="/", secure=_secure(request), httponly=True, samesite="lax")
+        return response
+
+    def _openid(self) -> Provider:
+        if self._provider is None:
+            raise NotFound("nobody signs in with OpenID Connect here: the project file's sign_in has no openid")
+        return self._provider
+
+    def _home(self, request: Request) -> str:
+        """The server's address for a browser that comes back: what ``--public-url`` says, or on this machine what the browser says. Raises Away."""
+        if self._server.settings.public_url:
+            return self._server.settings.public_url
+        if not is_loopback(request.url.hostname or ""):
+            raise Away("to sign in with OpenID Connect here, the server must be told its address: --public-url")
+        return f"{request.url.scheme}://{request.url.netloc}"
+
+    def _sign_in_page(self, status: int, problem: str, name: str, onward: str) -> Response:
+        values = {"problem": problem, "name": name, "next": onward}
+        provider = self._provider.host if self._provider is not None else ""
+        return self._html("sign_in.html", status, None, **values, provider=provider)
 
     def _from_here(self, request: Request) -> bool:
         """Whether a form comes from a page of this server, as far as the browser says so."""
@@ -205,6 +299,18 @@ class Door:
         person = by.who.person if by is not None else ""
         text = self._render(template, person=person, **{"token": "", **values})
         return HTMLResponse(text.encode(errors="replace"), status, {"Cache-Control": "no-store"})
+
+
+def _provider(server: Server) -> Provider | None:
+    """The OpenID Connect provider of the project file. Raises ChangerailError when the secret for it cannot be had."""
+    sign_in = server.around.project.sign_in
+    if sign_in is None or sign_in.openid is None:
+        return None
+    wanted = sign_in.openid
+    secret = server.resolver.value(wanted.client_secret) if wanted.client_secret is not None else None
+    if secret == "":
+        raise AuthorError("sign_in.openid: the client secret is empty; a public client has none at all")
+    return Provider(wanted, str(secret or ""))
 
 
 def _form(body: bytes) -> dict[str, str]:
@@ -230,6 +336,6 @@ def _secure(request: Request) -> bool:
     return request.url.scheme == "https"
 
 
-def _cookie(request: Request) -> str:
+def _cookie(request: Request, of: str = "") -> str:
     # With the prefix a browser takes it from this host over TLS alone.
-    return "__Host-changerail" if _secure(request) else "changerail"
+    return f"__Host-changerail{of}" if _secure(request) else f"changerail{of}"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +19,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.conditions impor
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, ChangerailError
 from ansible_collections.netops.changerail.plugins.module_utils.hook import Hint, HookKind, HookRefused, Seen
 from ansible_collections.netops.changerail.plugins.module_utils.operation import JSON, find
-from ansible_collections.netops.changerail.plugins.plugin_utils.engine.templating import Templating
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import HookSource, HookStart
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Resolver
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import WAIT, Row
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import Actions, StartWish
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
@@ -147,8 +144,7 @@ def routes(server: Server, actions: Actions) -> list[Route]:
 
 
 def _receiver(server: Server, source: HookSource) -> Receiver:
-    project = server.around.project
-    resolver = Resolver(os.environ, Templating(str(project.path.parent if project.path else "."), ()).decrypt)
+    resolver = server.resolver
     secrets = [str(resolver.value(secret)) for secret in source.secrets]
     if not all(secrets):
         raise AuthorError("a secret of a hook is empty: then everybody could prove themselves with it")

@@ -37,7 +37,13 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.web import links
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import Actions
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import Conflict, NotFound
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.calendar_pages import CalendarPages
-from ansible_collections.netops.changerail.plugins.plugin_utils.web.door import SIGN_IN, Door, Visit
+from ansible_collections.netops.changerail.plugins.plugin_utils.web.door import (
+    BACK,
+    SIGN_IN,
+    SIGN_IN_OPENID,
+    Door,
+    Visit,
+)
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.files import shown_with
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.lists import Wanted, page
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.live import Live
@@ -88,6 +94,8 @@ def routes(server: Server, actions: Actions) -> list[BaseRoute]:
     return [
         Route("/", lambda request: RedirectResponse("/waiting", 303)),
         Route(SIGN_IN, door.sign_in(), methods=["GET", "POST"]),
+        Route(SIGN_IN_OPENID, door.to_provider()),
+        Route(BACK, door.from_provider()),
         Route("/sign-out", door.sign_out(), methods=["POST"]),
         Route("/waiting", door.page(_waiting)),
         Route("/runs", door.page(_runs)),

@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import Surround
+from ansible_collections.netops.changerail.plugins.plugin_utils.engine.templating import Templating
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.folder import StateFolder
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts import AccountsFile
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import People
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Resolver
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.scheduler import Scheduler
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.observers import Observers
 
@@ -55,3 +58,9 @@ class Server:
     def people(self) -> People:
         """Whom the server's own project file names."""
         return self.around.project.people
+
+    @property
+    def resolver(self) -> Resolver:
+        """Follows the references to secrets in the server's own project file."""
+        path = self.around.project.path
+        return Resolver(os.environ, Templating(str(path.parent if path else "."), ()).decrypt)

@@ -15,6 +15,8 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import Grant
+
 IDLE = 3600.0
 """Seconds after which a session that is not used ends."""
 LONGEST = 12 * 3600.0
@@ -23,20 +25,24 @@ MOST = 10_000
 """Sessions, and names and addresses whose attempts are counted; beyond it the oldest is forgotten."""
 WINDOW = 300.0
 """Seconds for which a failed attempt counts."""
+PASSWORD, PROXY, OPENID = "password", "proxy", "openid"
+"""Ways in."""
 
 
 @dataclass(frozen=True)
 class Session:
     """``user`` has signed in. ``token`` is what each form must bring along; times are by the clock of ``Sessions``.
 
-    With ``proxied`` a proxy says with each request who it is: the session is nothing without that.
+    ``way`` is one of PASSWORD, PROXY (which says with each request who it is: the session is nothing without that) and OPENID. ``grants`` are what
+    the provider's groups gave at sign-in, beside what the user is granted here.
     """
 
     user: str
     token: str
     began: float
     used: float
-    proxied: bool = False
+    way: str = PASSWORD
+    grants: tuple[Grant, ...] = ()
 
 
 class Sessions:
@@ -47,10 +53,10 @@ class Sessions:
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
 
-    def begin(self, user: str, proxied: bool = False) -> tuple[str, Session]:
+    def begin(self, user: str, way: str = PASSWORD, grants: tuple[Grant, ...] = ()) -> tuple[str, Session]:
         """A new session, always with a new id; and that id, for the cookie."""
         id_, now = secrets.token_urlsafe(32), self._clock()
-        session = Session(user, secrets.token_urlsafe(32), now, now, proxied)
+        session = Session(user, secrets.token_urlsafe(32), now, now, way, grants)
         with self._lock:
             while len(self._sessions) >= MOST:
                 del self._sessions[next(iter(self._sessions))]

@@ -22,8 +22,7 @@ people:
   ann: {os_user: ann.admin, groups: [neteng]}
   bea: {groups: [neteng]}
 sign_in:
-  user: X-Forwarded-User
-  groups: X-Forwarded-Groups
+  proxy: {user: X-Forwarded-User, groups: X-Forwarded-Groups}
   roles:
     "*": viewer
     network: [approver:neteng, operator]

@@ -9,10 +9,12 @@ import pytest
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, CheckError, OperationError
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import Grant
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import Level
-from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project, Resolver
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.project import Project, Reference, Resolver
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.project_file import find, load
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.sign_in import OpenId, Proxy
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVZU3l0ZXN0a2V5MDAwMDAwMDAwMDAwMDAwMDAw nina@laptop"
+OPENID = "sign_in: {openid: {issuer: 'https://login.example.net', client_id: c"
 VAULT = "$ANSIBLE_VAULT;1.1;AES256\n6162"
 
 WHOLE = f"""\
@@ -255,12 +257,41 @@ def test_a_hostile_file_is_a_mistake_with_a_place(tmp_path: Path, content: bytes
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("sign_in: {groups: X-Groups}", "1:10: sign_in lacks a part"),
         ("sign_in: [a]", "1:10: sign_in is"),
-        ("sign_in: {user: X User}", "'x user' is no header for a name; expected one such as X-Forwarded-User"),
-        ("sign_in: {user: Cookie}", "'cookie' is no header for a name"),
-        ("sign_in: {user: X-User, roles: {noc: boss}}", "1:38: role boss: role 'boss' does not exist"),
-        ("sign_in: {user: X-User, role: {}}", "sign_in has no 'role'; expected one of user, groups, roles"),
+        ("sign_in: {roles: {noc: operator}}", "1:10: sign_in lacks a part; expected proxy or openid, or both"),
+        ("sign_in: {proxy: {user: X-User}, role: {}}", "sign_in has no 'role'; expected one of proxy, openid, roles"),
+        ("sign_in: {proxy: {user: X-User}, roles: {noc: boss}}", "1:47: role boss: role 'boss' does not exist"),
+        ("sign_in: {proxy: [a]}", "1:18: proxy is"),
+        ("sign_in: {proxy: {groups: X-Groups}}", "1:18: proxy lacks a part"),
+        ("sign_in: {proxy: {user: X User}}", "'x user' is no header for a name; expected one such as X-Forwarded-User"),
+        ("sign_in: {proxy: {user: Cookie}}", "'cookie' is no header for a name"),
+        ("sign_in: {openid: [a]}", "1:19: openid is"),
+        (
+            "sign_in: {openid: {issuer: 'https://a.example'}}",
+            "1:19: openid lacks a part; expected issuer and client_id",
+        ),
+        (f"{OPENID}, secret: x}}}}", "openid has no 'secret'; expected one of issuer, client_id, client_secret"),
+        (f"{OPENID}, client_secret: hunter2}}}}", "a secret stands here in clear (client_secret); expected !vault, or"),
+        (f"{OPENID}, client_secret: [1]}}}}", "client_secret is"),
+        (f"{OPENID}, client_secret: }}}}", "client_secret is"),
+        (f"{OPENID}, scopes: [profile]}}}}", "scopes lack openid"),
+        *(
+            (
+                f"sign_in: {{openid: {{issuer: '{issuer}', client_id: c}}}}",
+                "is no issuer; expected https:// with a host",
+            )
+            for issuer in (
+                "http://login.example.net",
+                "https://",
+                "login.example.net",
+                "https://ann:hunter@login.example.net",
+                "https://login.example.net/?a=b",
+                "https://login.example.net/#a",
+                "https://login.example.net:port",
+                "ftp://127.0.0.1",
+                "http://127.0.0.1.example.net",
+            )
+        ),
     ],
 )
 def test_mistakes_of_sign_in_have_a_place(tmp_path: Path, text: str, said: str) -> None:
@@ -270,12 +301,31 @@ def test_mistakes_of_sign_in_have_a_place(tmp_path: Path, text: str, said: str) 
 
 
 def test_roles_by_group_and_for_everybody(tmp_path: Path) -> None:
-    text = 'sign_in: {user: X-User, roles: {"*": viewer, noc: [operator, "approver:neteng@edge"]}}'
+    text = 'sign_in: {proxy: {user: X-User}, roles: {"*": viewer, noc: [operator, "approver:neteng@edge"]}}'
     sign_in = load(written(tmp_path, text)).sign_in
-    assert sign_in is not None and (sign_in.user, sign_in.groups) == ("x-user", "")
+    assert sign_in is not None and sign_in.proxy == Proxy("x-user") and sign_in.openid is None
     assert sign_in.grants(["sales"]) == (Grant("viewer"),)
     approver = Grant("approver", "edge", frozenset({"neteng"}))
     assert sign_in.grants(["noc"]) == (Grant("viewer"), Grant("operator"), approver)
+
+
+@pytest.mark.parametrize(
+    "issuer", ["https://login.example.net/realms/net", "http://127.0.0.1:8080", "http://[::1]/a", "http://localhost"]
+)
+def test_an_openid_provider_and_what_holds_when_it_is_not_said(tmp_path: Path, issuer: str) -> None:
+    sign_in = load(written(tmp_path, f"sign_in: {{openid: {{issuer: '{issuer}', client_id: changerail}}}}")).sign_in
+    assert sign_in is not None and sign_in.proxy is None
+    assert sign_in.openid == OpenId(issuer, "changerail", None, "preferred_username", "groups", ("openid", "profile"))
+
+
+def test_the_secret_of_an_openid_client_is_a_reference_and_masked(tmp_path: Path) -> None:
+    rest = "client_secret: {env: OIDC}, user: email, groups: roles, scopes: [openid, email]"
+    project = load(written(tmp_path, f"{OPENID}, {rest}}}}}"))
+    assert project.sign_in is not None and project.sign_in.openid is not None
+    openid = project.sign_in.openid
+    assert isinstance(openid.client_secret, Reference) and openid.client_secret.source == "OIDC"
+    assert (openid.user, openid.groups, openid.scopes) == ("email", "roles", ("openid", "email"))
+    assert project.secrets(Resolver({"OIDC": "open sesame"})) == {"open sesame"}
 
 
 def test_a_missing_or_unreadable_file_is_an_error(tmp_path: Path) -> None:

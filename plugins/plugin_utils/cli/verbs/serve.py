@@ -149,7 +149,7 @@ def serve(
     config: str | None,
 ) -> int:
     """Serve until a signal says otherwise; returns the exit code."""
-    need_extra("serve", "uvicorn", "starlette", "prometheus_client", "argon2", "jsonschema")
+    need_extra("serve", "uvicorn", "starlette", "prometheus_client", "argon2", "authlib", "joserfc", "jsonschema")
     if traces:
         need_extra("otel", "opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
     from ansible_collections.netops.changerail.plugins.plugin_utils.web import logs
