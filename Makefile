@@ -28,10 +28,11 @@ help:  ## list the words
 # Tools whose dependencies would hold back the rest have an environment of their own.
 DOCS_VENV := .work/venv-docs
 EDA_VENV := .work/venv-eda
+OPENID_PROVIDER := .work/openid-provider
 IMPORTER_VENV := .work/venv-importer
 MADE_FROM := pyproject.toml hatch_build.py galaxy.yml requirements/constraints.txt tools/make-venv tools/find-python
 
-.PHONY: venv eda-venv constraints
+.PHONY: venv eda-venv openid-provider constraints
 venv: $(VENV)/.stamp  ## the development environment, in .work/venv
 
 $(VENV)/.stamp: $(MADE_FROM)
@@ -40,12 +41,18 @@ $(VENV)/.stamp: $(MADE_FROM)
 
 eda-venv: $(EDA_VENV)/.stamp  ## the environment with ansible-rulebook, which the tests of the rulebooks use
 
+openid-provider: $(OPENID_PROVIDER)/.stamp  ## a real OpenID Connect provider, which the tests of signing in use
+
 $(DOCS_VENV)/.stamp: $(MADE_FROM)
 	tools/make-venv "$(DOCS_VENV)" "$(PYTHON)" "" docs
 	touch $@
 
 $(EDA_VENV)/.stamp: $(MADE_FROM)
 	tools/make-venv "$(EDA_VENV)" "$(PYTHON)" "" eda
+	touch $@
+
+$(OPENID_PROVIDER)/.stamp: tests/openid/package.json tests/openid/package-lock.json tools/make-openid-provider
+	tools/make-openid-provider "$(OPENID_PROVIDER)" "$(PYTHON)"
 	touch $@
 
 $(IMPORTER_VENV)/.stamp: $(MADE_FROM) requirements/importer.txt

@@ -6,6 +6,7 @@ import contextlib
 import json
 import socketserver
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,12 +21,16 @@ import dns.rrset
 
 @dataclass
 class Answer:
-    """What the server answers: a body that is sent as JSON unless it is text, or nothing at all (``cut``) after the request was taken."""
+    """What the server answers: a body that is sent as JSON unless it is text, or nothing at all (``cut``) after the request was taken.
+
+    ``after`` are seconds that it takes its time.
+    """
 
     status: int = 200
     body: Any = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: bool = False
+    after: float = 0.0
 
 
 @dataclass
@@ -60,6 +65,7 @@ def web() -> Iterator[Web]:
             made.asked.append(Request(self.command, self.path, dict(self.headers), body))
             plain = made.answers.get(self.path.partition("?")[0], Answer(404, "nothing here"))
             answer = made.answers.get(self.path, plain)
+            time.sleep(answer.after)
             if answer.cut:
                 self.close_connection = True
                 return

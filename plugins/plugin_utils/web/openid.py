@@ -250,6 +250,7 @@ class Provider:
         from authlib.oidc.core import CodeIDToken
         from joserfc import jwt
         from joserfc.errors import JoseError
+        from joserfc.jws import JWSRegistry
 
         wanted = self._wanted
         options = {
@@ -261,8 +262,10 @@ class Provider:
             "client_id": wanted.client_id,
             "access_token": tokens.get("access_token"),
         }
+        # What else stands in the header is not looked at, unless it says that it must be (RFC 7515, 4).
+        registry = JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
         try:
-            token = jwt.decode(str(tokens["id_token"]), lambda seen: self._key(seen.headers()), ALGORITHMS)
+            token = jwt.decode(str(tokens["id_token"]), lambda seen: self._key(seen.headers()), ALGORITHMS, registry)
             claims = CodeIDToken(token.claims, token.header, options, params)
             claims.validate(now=int(self._now()), leeway=LEEWAY)
         except (JoseError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
