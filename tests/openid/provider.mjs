@@ -1,20 +1,20 @@
 // A real OpenID Connect provider on loopback: tests/integration/serve/test_openid.py starts it with node.
-// It reads one JSON document from standard input: module (the URL of oidc-provider), back (redirect URIs), after (where a sign-out leads), client_secret
-// ("" for a public client), people (claims by login) and in_token (whether the ID token has the claims, else userinfo has them).
-// It writes its issuer as one line, and ends when standard input does.
+// It writes its issuer as one line. Then it reads one line of JSON: module (the URL of oidc-provider), back (redirect URIs), after (where a sign-out leads),
+// client_secret ("" for a public client), people (claims by login) and in_token (whether the ID token has the claims, else userinfo has them).
+// It writes "ready", and ends when standard input does.
 import http from "node:http";
 import process from "node:process";
 import { createInterface } from "node:readline";
 
-const lines = createInterface({ input: process.stdin });
-const setting = JSON.parse(await new Promise((resolve) => lines.once("line", resolve)));
-lines.on("close", () => process.exit(0));
-
-const { default: Provider } = await import(setting.module);
-
 const server = http.createServer();
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
 const issuer = `http://127.0.0.1:${server.address().port}`;
+process.stdout.write(`${issuer}\n`);
+
+const lines = createInterface({ input: process.stdin });
+lines.on("close", () => process.exit(0));
+const setting = JSON.parse(await new Promise((resolve) => lines.once("line", resolve)));
+const { default: Provider } = await import(setting.module);
 
 const provider = new Provider(issuer, {
   clients: [
@@ -37,4 +37,4 @@ const provider = new Provider(issuer, {
 });
 
 server.on("request", provider.callback());
-process.stdout.write(`${issuer}\n`);
+process.stdout.write("ready\n");

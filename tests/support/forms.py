@@ -44,9 +44,10 @@ class Browser:
         reply = connection.getresponse()
         text = reply.read().decode()
         self.headers = {name.lower(): value for name, value in reply.getheaders()}
-        self.set_cookie = self.headers.get("set-cookie", "")
-        if self.set_cookie:
-            name, dummy, value = self.set_cookie.partition(";")[0].partition("=")
+        sent_cookies = reply.headers.get_all("set-cookie") or []
+        self.set_cookie = "\n".join(sent_cookies)
+        for cookie in sent_cookies:
+            name, dummy, value = cookie.partition(";")[0].partition("=")
             self.cookies[name] = value
         connection.close()
         return reply.status, text

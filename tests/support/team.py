@@ -107,6 +107,17 @@ class Team:
         return {"path": question["path"], "question": question["question"]["id"]}
 
 
+def with_project(folder: Path, project: str, *options: str, **environment: str) -> Team:
+    """A team whose server has this project file, further options and environment variables; it does not run yet."""
+    made = Team(folder)
+    path = folder / "changerail.yml"
+    path.write_text(project)
+    path.chmod(0o600)
+    given = ["--workflows", str(made.workflows), *options]
+    made.server = Serving(made.bench.state.path, given, {"CHANGERAIL_CONFIG": str(path), **environment})
+    return made
+
+
 @contextmanager
 def team(folder: Path) -> Iterator[Team]:
     """A team whose server runs."""

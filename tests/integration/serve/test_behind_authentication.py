@@ -11,8 +11,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from support.calls import eventually
 from support.forms import Browser
-from support.serving import PATIENCE, Serving
-from support.team import PASSWORD, Team
+from support.serving import PATIENCE
+from support.team import PASSWORD, Team, with_project
 
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import Answered, AnswerRefused
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import Grant
@@ -29,20 +29,9 @@ sign_in:
 """
 
 
-def behind(folder: Path, *options: str) -> Team:
-    made = Team(folder)
-    project = folder / "changerail.yml"
-    project.write_text(PROJECT)
-    project.chmod(0o600)
-    made.server = Serving(
-        made.bench.state.path, ["--workflows", str(made.workflows), *options], {"CHANGERAIL_CONFIG": str(project)}
-    )
-    return made
-
-
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    made = behind(tmp_path_factory.mktemp("behind"), "--proxy", "127.0.0.1")
+    made = with_project(tmp_path_factory.mktemp("behind"), PROJECT, "--proxy", "127.0.0.1")
     made.add("otto", Grant("requester"), password=PASSWORD)
     with made.server:
         made.server.wait_until_ready()
@@ -170,7 +159,7 @@ def test_whom_the_proxy_has_let_in_need_not_sign_in(people: Team) -> None:
 
 
 def test_from_nobody_but_a_named_proxy(tmp_path: Path) -> None:
-    people = behind(tmp_path)
+    people = with_project(tmp_path, PROJECT)
     with people.server:
         people.server.wait_until_ready()
         assert known(people.server.url, "ann.admin", "network").ask("GET", "/runs")[0] == 303
