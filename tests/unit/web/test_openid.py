@@ -372,15 +372,14 @@ def test_a_sign_in_is_taken_once_by_its_own_browser_and_in_time() -> None:
     beginnings = Beginnings(clock, most=3)
     state, browser, begun = beginnings.begin("/waiting", BACK)
     assert beginnings.take(state, browser) == begun
-    attempts = [(state, browser)]
-    for wrong in ("", "x"):
-        other, dummy, dummy = beginnings.begin("/", BACK)
-        attempts.append((other, wrong))
-    late = beginnings.begin("/", BACK)[:2]
-    clock.now += openid.LASTS
-    for one in (*attempts, late, ("", "")):
+    others = [(beginnings.begin("/", BACK)[0], wrong) for wrong in ("", "x")]
+    for one in ((state, browser), *others, ("", "")):
         with pytest.raises(Refused, match="was not begun in this browser"):
             beginnings.take(*one)
+    late = beginnings.begin("/", BACK)[:2]
+    clock.now += openid.LASTS
+    with pytest.raises(Refused, match="took too long"):
+        beginnings.take(*late)
     oldest = beginnings.begin("/", BACK)[:2]
     later = [beginnings.begin("/", BACK)[:2] for dummy in range(3)]
     with pytest.raises(Refused):
