@@ -295,6 +295,9 @@ class Provider:
         if more.get("sub") != claims.subject:
             _LOG.error("the OpenID provider's userinfo is about somebody else than its ID token")
             raise self._unusable("contradicts itself about who you are")
+        if "email_verified" not in claims.said and "email" in more:
+            # Whether an address is verified is said of the one that stands beside it.
+            return {**more, **claims.said, "email": more["email"]}
         return {**more, **claims.said}
 
     @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from support.browsing import CHROMIUM, Visitor, chromium
 from support.pages import ROOT
 from support.team import Team, with_project
 
@@ -178,3 +179,22 @@ def test_signing_out_here_leads_to_signing_out_there(made: Site) -> None:
     assert made.get(browser, "/runs").url.endswith("/sign-in?next=%2Fruns")
     assert "sign-out" in browser.get(onward).text, "the provider asks whether to end its own session"
     assert "did not work" not in browser.get(onward).text
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed (Debian: chromium)")
+def test_in_a_browser_that_obeys_the_policy(made: Site) -> None:
+    """What a page may lead to is the browser's decision: signing in is a link, signing out a page that goes on by itself."""
+    pytest.importorskip("playwright.sync_api", reason="Playwright goes with the environment of the newest ansible-core")
+    with chromium() as browser:
+        page = Visitor(browser, made.team.server.url).page
+        page.goto(f"{made.team.server.url}/waiting")
+        page.get_by_role("link", name="Sign in with").click()
+        page.locator("[name=login]").fill("1002")
+        page.locator("[name=password]").fill("any")
+        page.get_by_role("button").first.click()
+        page.get_by_role("button", name="Continue").click()
+        page.wait_for_url(f"{made.team.server.url}/waiting")
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url(f"{made.provider.issuer}/session/end?*")
+        page.goto(f"{made.team.server.url}/runs")
+        assert page.url.startswith(f"{made.team.server.url}/sign-in")

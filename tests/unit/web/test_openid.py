@@ -222,7 +222,6 @@ def test_without_a_kid_the_only_key_is_meant(there: Liar) -> None:
 
 
 BROKEN: dict[str, tuple[str, Answer, type[Exception]]] = {
-    "description of another": (DESCRIPTION, Answer(body={"issuer": "https://login.example.net"}), Unusable),
     "no description": (DESCRIPTION, Answer(404, "nothing here"), Unusable),
     "description is a list": (DESCRIPTION, Answer(body=[]), Unusable),
     "description is a page": (DESCRIPTION, Answer(body="<html>"), Unusable),
@@ -255,6 +254,13 @@ def test_a_provider_that_does_not_answer_as_it_should(
     for secret in (SECRET, CODE, BEGUN.verifier, "the-access-token"):
         assert secret not in caplog.text + str(caught.value)
     assert caplog.records
+
+
+@pytest.mark.parametrize("suffix", ["/", "/other", "#"])
+def test_the_description_of_another_provider_is_not_believed(there: Liar, suffix: str) -> None:
+    there.describe(issuer=there.issuer + suffix)
+    with pytest.raises(Unusable, match="is not the one that was configured"):
+        provider(there).address("state", BEGUN)
 
 
 @pytest.mark.parametrize(
@@ -345,6 +351,15 @@ def test_a_mail_address_names_somebody_when_it_is_verified(verified: Any) -> Non
     assert identity_of({**said, "email_verified": True}, wanted).name == "ann@example.net"
     with pytest.raises(Refused, match="is not verified"):
         identity_of({**said, "email_verified": verified}, wanted)
+
+
+def test_whether_an_address_is_verified_is_said_of_that_address(there: Liar) -> None:
+    there.says(there.claims(NONCE, email="ann@example.net"))
+    there.web.answers["/userinfo"] = Answer(body={"sub": "1", "email": "eva@example.net", "email_verified": True})
+    assert identity(there, user="email").name == "eva@example.net"
+    there.web.answers["/userinfo"] = Answer(body={"sub": "1", "email_verified": False})
+    with pytest.raises(Refused, match="is not verified"):
+        identity(there, user="email")
 
 
 def test_a_slow_provider_does_not_take_every_thread(there: Liar, monkeypatch: pytest.MonkeyPatch) -> None:
