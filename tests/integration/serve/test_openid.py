@@ -230,6 +230,17 @@ def test_an_address_that_anybody_could_make_up_is_not_sent_to_the_provider(peopl
     assert status == 503 and "--public-url" in text
 
 
+@pytest.mark.parametrize(
+    ("environment", "sentence"), [({}, "variable OIDC is not set"), ({"OIDC": ""}, "the client secret is empty")]
+)
+def test_a_secret_that_is_not_there_is_found_at_the_start(
+    tmp_path: Path, environment: dict[str, str], sentence: str
+) -> None:
+    team = with_project(tmp_path, PROJECT.format(issuer="https://login.example.net"), **environment)
+    with pytest.raises(RuntimeError, match=sentence):
+        team.server.start()
+
+
 def test_without_a_provider_there_is_no_such_way_in(tmp_path: Path) -> None:
     team = with_project(tmp_path, "people: {ann: }\n")
     with team.server:
