@@ -247,7 +247,7 @@ class Client:
         """The body in pieces, up to the limits of size and time."""
         whole = self._patience.whole
         size, end = 0, time.monotonic() + whole
-        for piece in response.iter_content(65536):
+        for piece in _as_it_comes(response):
             size += len(piece)
             if size > self._limit:
                 raise OperationError(f"{what}: the reply is larger than {self._limit} bytes", FAILED)
@@ -284,6 +284,27 @@ def _joined(url: str, location: str) -> str:
         return urljoin(url, location)
     except ValueError:
         return location
+
+
+def _as_it_comes(response: requests.Response) -> Iterator[bytes]:
+    """What has arrived of the body, each time something has: whoever sends a byte now and then must not keep us until a piece is full.
+
+    Raises RequestException as ``requests`` does.
+    """
+    import requests
+    import urllib3
+
+    if not hasattr(response.raw, "read1"):
+        # urllib3 before 2.1.
+        yield from response.iter_content(65536)
+        return
+    try:
+        while piece := response.raw.read1(65536, decode_content=True):
+            yield piece
+    except urllib3.exceptions.DecodeError as error:
+        raise requests.exceptions.ContentDecodingError(error) from None
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.exceptions.ConnectionError(error) from None
 
 
 def _failure(error: Exception, method: str, url: str) -> OperationError:

@@ -214,7 +214,7 @@ def test_behind_nginx_the_client_is_who_nginx_says(certificate: tuple[Path, Path
 @needs_openssl
 def test_nginx_hands_on_nobodys_word_who_they_are(certificate: tuple[Path, Path], tmp_path: Path) -> None:
     path, project = tmp_path / "serve.sock", tmp_path / "changerail.yml"
-    project.write_text('sign_in: {user: X-Forwarded-User, groups: X-Forwarded-Groups, roles: {"*": viewer}}\n')
+    project.write_text('sign_in: {proxy: {user: X-Forwarded-User, groups: X-Forwarded-Groups}, roles: {"*": viewer}}\n')
     project.chmod(0o600)
     environment = {"CHANGERAIL_CONFIG": str(project)}
     with (

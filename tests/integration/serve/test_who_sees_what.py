@@ -91,7 +91,7 @@ def test_the_lists_here_are_of_all_that_there_is() -> None:
     server: Any = SimpleNamespace(
         settings=SimpleNamespace(workflows=None),
         observers=SimpleNamespace(listen=lambda listener: None),
-        around=SimpleNamespace(environment={}),
+        around=SimpleNamespace(environment={}, project=SimpleNamespace(sign_in=None)),
     )
     # Of each route what it is asked with and where.
     routes = {route.path for route in pages.routes(server, server) if "GET" in (getattr(route, "methods", None) or ())}

@@ -1,8 +1,12 @@
 # http: what is shown of an address, how long to wait, which failures count as not taken.
 from __future__ import annotations
 
+import contextlib
+import gzip
+import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.utils import formatdate
 
 import pytest
@@ -163,3 +167,93 @@ def test_a_connection_says_how_to_prove_who_we_are(server: Web) -> None:
     ):
         http.Client(http.peer_of({"url": server.url, **connection})).send("GET", "/")
         assert server.asked[-1].headers["Authorization"] == header
+
+
+class Raw(threading.Thread):
+    """Answers each connection with ``pieces``, one after the other with ``pause`` seconds between, and counts what it could send."""
+
+    def __init__(self, pieces: Sequence[bytes], pause: float = 0.0) -> None:
+        super().__init__(daemon=True)
+        self._pieces, self._pause = pieces, pause
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self.sent = self.connections = 0
+        self.start()
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, dummy = self._listening.accept()
+                self.connections += 1
+                with connection:
+                    self._serve(connection)
+
+    def _serve(self, connection: socket.socket) -> None:
+        while connection.recv(65536):
+            for piece in self._pieces:
+                connection.sendall(piece)
+                self.sent += 1
+                time.sleep(self._pause)
+
+    def __enter__(self) -> Raw:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._listening.close()
+
+
+def test_a_reply_that_comes_byte_by_byte_has_an_end() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+    with Raw([head, *[b"x"] * 1000], pause=0.02) as drips:
+        client = http.Client(http.Peer(drips.url), patience=http.Patience(whole=0.2))
+        with pytest.raises(OperationError, match="not complete after"):
+            client.send("GET", "/")
+        assert drips.sent < 500, "it was not waited for all of it"
+
+
+PACKED = gzip.compress(b"packed " * 5000)
+BODIES = {
+    "length": (b"Content-Length: 9\r\n\r\n", [b"with ", b"more"], b"with more"),
+    "chunked": (
+        b"Transfer-Encoding: chunked\r\n\r\n",
+        [b"5\r\nwith \r\n", b"4\r\nmo", b"re\r\n0\r\n\r\n"],
+        b"with more",
+    ),
+    "empty": (b"Content-Length: 0\r\n\r\n", [], b""),
+    "packed": (
+        b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(PACKED),
+        [PACKED[:5], PACKED[5:20], PACKED[20:]],
+        b"packed " * 5000,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_a_body_is_read_whole_in_whatever_pieces_it_comes_and_the_connection_kept(kind: str) -> None:
+    head, pieces, body = BODIES[kind]
+    with Raw([b"HTTP/1.1 200 OK\r\n" + head, *pieces], pause=0.01) as server:
+        client = http.Client(http.Peer(server.url))
+        assert [client.send("GET", "/").body for _time in range(2)] == [body, body]
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nno chunk\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 7\r\n\r\nno gzip",
+    ],
+)
+def test_a_body_that_breaks_off_is_a_failure_and_of_a_write_a_doubt(answer: bytes) -> None:
+    class Once(Raw):
+        def _serve(self, connection: socket.socket) -> None:
+            connection.recv(65536)
+            connection.sendall(answer)
+
+    with Once([]) as server:
+        with pytest.raises(OperationError) as error:
+            http.Client(http.Peer(server.url)).send("GET", "/")
+        assert error.value.failure == "transient"
+        with pytest.raises(NoAnswer):
+            http.Client(http.Peer(server.url)).send("POST", "/", content=b"{}")
