@@ -159,7 +159,8 @@ def verdicts(mutants: Sequence[Mutant], place: Path) -> Iterator[Verdict]:
         return Verdict(name or "(no fault)", problem, time.monotonic() - began)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        work = [pool.submit(judged, "", mutants[part::AT_ONCE]) for part in range(AT_ONCE)]
+        parts = filter(None, (mutants[part::AT_ONCE] for part in range(AT_ONCE)))
+        work = [pool.submit(judged, "", part) for part in parts]
         work += [pool.submit(judged, mutant.name, [mutant]) for mutant in mutants]
         for one in work:
             yield one.result()
