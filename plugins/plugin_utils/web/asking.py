@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ _OPTIONS: Mapping[str, frozenset[str]] = {
     "review": frozenset({*asking.OPTIONS, "empty"}),
 }
 """What may be said from outside: what is approved in another system takes the server's own credentials, and is a workflow's to ask."""
+_MOST_SAID = 256 * 1024
+"""Bytes of options in JSON: they are in the journal, and most of them in the question."""
 _WINDOW = 16 + zlib.MAX_WBITS
 """gzip, as ``zlib`` counts."""
 
@@ -133,6 +136,8 @@ def _check(wish: Asking) -> None:
             f"option {unknown[0]!r}: {wish.operation} from a playbook takes {', '.join(sorted(_OPTIONS[wish.operation]))} at a server; "
             "anything else is asked by a workflow"
         )
+    if len(json.dumps(wish.options)) > _MOST_SAID:
+        raise AuthorError(f"options: more than {_MOST_SAID} bytes; what people are to read goes under files")
     names = [file.name for file in wish.files]
     if wish.operation == "approval" and names:
         raise AuthorError("files: an approval shows none; review does")

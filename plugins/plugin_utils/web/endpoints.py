@@ -18,6 +18,8 @@ from ansible_collections.netops.changerail.plugins.module_utils.errors import Au
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import CODES
 
 JSON_TYPE = "application/json"
+DEEPEST = 64
+"""Lists and mappings in one another, in a body."""
 _WORDS = {"true": True, "false": False}
 
 
@@ -79,7 +81,24 @@ def body_of(content: bytes, fields: Sequence[Field]) -> dict[str, Any]:
         json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise AuthorError(f"body: expected JSON in UTF-8: {error}") from None
+    if _is_deep(document):
+        raise AuthorError(f"body: lists and mappings stand in one another more than {DEEPEST} deep")
     return _complete(document, fields, "body")
+
+
+def _is_deep(document: Any) -> bool:
+    """Whether it is deeper than what comes after it could follow; found without following."""
+    level = [document]
+    for _depth in range(DEEPEST + 1):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, (dict, list))
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _complete(given: Any, fields: Sequence[Field], place: str) -> dict[str, Any]:
@@ -90,7 +109,9 @@ def _complete(given: Any, fields: Sequence[Field], place: str) -> dict[str, Any]
     wrong = best_match(Draft202012Validator(_object(fields)).iter_errors(given))
     if wrong is not None:
         at = "".join(f" {part}" for part in wrong.absolute_path)
-        raise AuthorError(f"{place}{at}: {wrong.message[:200]}")
+        # Of a long message the value stands first, and what is wrong with it last.
+        said = wrong.message if len(wrong.message) <= 200 else f"{wrong.message[:100]} … {wrong.message[-99:]}"
+        raise AuthorError(f"{place}{at}: {said}")
     return {**{wanted.name: wanted.default for wanted in fields}, **given}
 
 

@@ -243,6 +243,10 @@ def body(run: str, operation: str = "review", **more: Any) -> dict[str, Any]:
     return {"operation": operation, "options": {"groups": ["neteng"]}, "run_id": run, **files, **more}
 
 
+def nested(depth: int) -> Any:
+    return [nested(depth - 1)] if depth else 0
+
+
 BOMB = base64.b64encode(gzip.compress(b"\0" * 40_000_000)).decode()
 
 
@@ -262,10 +266,13 @@ BOMB = base64.b64encode(gzip.compress(b"\0" * 40_000_000)).decode()
         ({"options": {"artifact": "/etc/shadow"}}, 400, "option 'artifact'"),
         ({"operation": "approval", "files": [], "options": {"from": {"provider": "servicenow"}}}, 400, "option 'from'"),
         ({"options": {"a']}}{{ 7 }}": 1}}, 400, "anything else is asked by a workflow"),
+        ({"options": {"message": "x" * 300_000}}, 400, "goes under files"),
+        ({"operation": "approval", "files": [], "options": {"subject": {"a": nested(100)}}}, 400, "64 deep"),
+        ({"operation": "approval", "files": [], "options": {"subject": {"a": nested(500)}}}, 400, "64 deep"),
         ({"options": {"quorum": "many"}}, 400, "quorum"),
         ({"options": {"assurance": "hoped"}}, 400, "assurance"),
         ({"run_id": "../../etc"}, 400, "expected letters, digits"),
-        ({"files": [packed(str(number)) for number in range(101)]}, 400, "body files"),
+        ({"files": [packed(str(number)) for number in range(101)]}, 400, "is too long"),
     ],
 )  # fmt: skip
 def test_hostile_requests(people: Team, wrong: dict[str, Any], status: int, why: str) -> None:
