@@ -51,14 +51,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
             would = {name: args[name] for name in ("groups", "people", "quorum", "title")}
             return {"changed": False, "would_ask": {**would, "subject": bound}, **shown}
         options = {**door.operation_args(review.OPERATION, args), "artifact": None, "artifacts": files}
-        paths = {file["name"]: file["path"] for file in files}
+        shown_files = {file["name"]: asked.File(file["path"], contents[file["name"]]) for file in files}
 
         def asks_this(variables: Mapping[str, Any]) -> bool:
             # On the controller a question follows the file at its path, at a server it has a copy.
             shown = variables["options"]["artifacts"]
-            return {file["name"]: file["path"] for file in shown} == paths or _digests(shown) == bound
+            at = {file["name"]: file["path"] for file in shown}
+            return at == {name: file.path for name, file in shown_files.items()} or _digests(shown) == bound
 
-        asking = asked.Asking("review", options, bound, _bound_by, asks_this, contents)
+        asking = asked.Asking("review", options, bound, _bound_by, asks_this, shown_files)
         return {**asked.ask(asking, terms, _DISPLAY.v), **shown}
 
     def _show(self, contents: Mapping[str, bytes]) -> dict[str, Any]:

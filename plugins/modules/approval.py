@@ -35,6 +35,7 @@ options:
     description:
       - Without O(from), what the question is found by when the task is run again, such as the number of a ticket. A question that is open is gone on with.
         One that was approved is not asked again as long as O(subject) is the same; one that was denied is.
+      - The same key with other people asked, or another number of them, is another question, and so two tasks of one change may have one key.
       - Without a key every task asks anew.
     type: str
   config:

@@ -38,6 +38,7 @@ options:
     description:
       - What the review is found by when the task is run again, such as the number of a ticket. A question that is open is gone on with. Files that
         were approved are not asked for again as long as they are the same; files that were denied, or have changed, are.
+      - The same key with other people asked, or another number of them, is another question, and so two tasks of one change may have one key.
       - Without a key every task asks anew.
     type: str
   config:

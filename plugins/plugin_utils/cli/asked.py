@@ -31,9 +31,19 @@ _LOOK_AGAIN = 1.0
 """Seconds between two looks at a question that is asked at a server."""
 _MOST_RUNS = 1000
 """How often the same key may be asked anew."""
+_WHO = ("groups", "people", "quorum", "four_eyes", "assurance")
+"""The options that say who is asked."""
 _ENDED = (0, 1, 3, 4, 130)
 """Exit codes with which the command line leaves a run that can be looked at."""
 _WITHDRAWN = "asked anew, for something else"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file on the controller that is reviewed."""
+
+    path: str
+    content: bytes
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,8 @@ class Asking:
 
     ``bound_by`` gives the same of a run that is over, from its variables and the step's result; ``asks_this`` says of one that is not, by its variables,
     whether it asks about the same. ``files`` are what a review shows, by name.
+
+    Of whom it is asked is part of what is asked: with one key, what the one group has approved is not approved by the other.
     """
 
     operation: str
@@ -49,7 +61,7 @@ class Asking:
     bound: Mapping[str, str]
     bound_by: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, str]]
     asks_this: Callable[[Mapping[str, Any]], bool]
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    files: Mapping[str, File] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -140,7 +152,8 @@ class _There:
         self, run: str, past: History | None, asking: Asking, terms: Terms, say: Callable[[str], None]
     ) -> tuple[History, bool]:
         if past is None:
-            self._server.ask(asking.operation, _offered(asking, terms), run, asking.files)
+            files = {name: file.content for name, file in asking.files.items()}
+            self._server.ask(asking.operation, _offered(asking, terms), run, files)
         try:
             return self._until(past or self._server.history(run), terms, say)
         except ChangerailError as error:
@@ -174,7 +187,12 @@ def ask(asking: Asking, terms: Terms, say: Callable[[str], None]) -> dict[str, A
     timed_out = False
     if past is None or not summary(past.events).over:
         past, timed_out = place.watch(run, past, asking, terms, say)
-    return _result(asking, past, timed_out, terms)
+    result = _result(asking, past, timed_out, terms)
+    if server is not None and "artifacts" in result:
+        # Those at the server are no files here.
+        named = result["artifacts"].items()
+        result["artifacts"] = {name: {**artifact, "path": asking.files[name].path} for name, artifact in named}
+    return result
 
 
 def digest(content: bytes) -> str:
@@ -191,6 +209,11 @@ def _of_handle(place: _Place, asking: Asking, handle: Mapping[str, Any]) -> tupl
             f"handle: expected what {'an' if asking.operation == 'approval' else 'a'} {asking.operation} task with wait=false returned as 'handle' "
             f"{place.home}, got {str(handle)[:100]}; register that task and pass its handle unchanged"
         )
+    over, same = summary(past.events).over, asking.asks_this(past.started.variables)
+    if _asks_others(asking, past) or not (same or (over and not _is_settled(asking, past, also_denied=False))):
+        raise AuthorError(
+            f"handle: run {past.folder.run} asks about something else than this task, or somebody else; leave the handle out, and it is asked anew"
+        )
     return past.folder.run, past
 
 
@@ -204,6 +227,8 @@ def _placed(place: _Place, asking: Asking, key: str) -> tuple[str, History | Non
         past = place.existing(run)
         if past is None:
             return run, None
+        if _asks_others(asking, past):
+            continue
         if summary(past.events).over:
             if not _is_settled(asking, past):
                 return run, past
@@ -220,10 +245,16 @@ def _as_id(key: str) -> str:
     return slug if slug == key and len(key) <= _LONGEST_KEY else f"{slug[:_LONGEST_KEY]}-{digest(key.encode())[:8]}"
 
 
-def _is_settled(asking: Asking, past: History) -> bool:
+def _asks_others(asking: Asking, past: History) -> bool:
+    """Whether the run asks other people, or asks them to agree in another way."""
+    before = past.started.variables["options"]
+    return any((asking.options.get(name) or None) != (before.get(name) or None) for name in _WHO)
+
+
+def _is_settled(asking: Asking, past: History, also_denied: bool = True) -> bool:
     """Whether a run that is over does not answer this: it was denied, or approved for something that has changed since."""
     if summary(past.events).state != "succeeded":
-        return True
+        return also_denied
     result = details(past.events)[STEP].attempts[-1].result
     return asking.bound_by(past.started.variables, result) != asking.bound
 

@@ -111,6 +111,23 @@ def test_a_review_of_a_file_elsewhere_takes_the_place_of_one_that_is_open(play, 
     assert api.status(first, home=home).state == "cancelled"
 
 
+def test_what_one_group_approved_another_has_not(play, home):
+    """Two gates of one change have one key."""
+    task = {"key": "NET-12", "four_eyes": False, "wait": False}
+    first = play({APPROVAL: task}).one
+    other = {APPROVAL: {**task, "quorum": 2}}
+    second = play(other).one
+    assert (second["run"], second["finished"]) == (f"{first['run']}-2", False)
+    assert api.status(first["run"], home=home).state == "waiting", "both are asked"
+    api.answer(first["run"], "approve", home=home)
+    done, open_still, wrong = play(
+        {APPROVAL: task}, other, {APPROVAL: {**other[APPROVAL], "handle": first["handle"]}}
+    ).results
+    assert (done["run"], done["finished"]) == (first["run"], True)
+    assert (open_still["run"], open_still["finished"]) == (second["run"], False)
+    assert "asks about something else than this task, or somebody else" in wrong["msg"]
+
+
 def test_nobody_decided_in_time_and_the_question_stays_open(play, home):
     late, wrong = play(
         {APPROVAL: {"four_eyes": False, "timeout": "2s"}},

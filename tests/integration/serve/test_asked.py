@@ -135,7 +135,10 @@ def test_a_review_shows_the_very_bytes_and_holds_for_them_alone(people: Team) ->
     assert "asked anew" in people.until(run, "cancelled")["cancelling"]
     answer(people, f"{run}-2")
     people.until(f"{run}-2", "succeeded")
+    by_handle = job(people, "requester", "review", files={"edge.diff": DIFF}, handle=moved["handle"], **task)
+    assert by_handle["failed"] and "asks about something else than this task" in by_handle["msg"]
     done = job(people, "requester", "review", files={"edge.diff": DIFF + "+ more\n"}, **task)
+    assert done["artifacts"]["edge.diff"]["path"].endswith("project/edge.diff"), "a file of the job, not of the server"
     assert (done["finished"], done["decision"]) == (True, "approve")
     assert done["artifacts"]["edge.diff"]["sha256"] == hashlib.sha256((DIFF + "+ more\n").encode()).hexdigest()
 
