@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,6 +75,17 @@ def question(
         subject=subject,
         show=show,
     )
+
+
+def called(call: Call, otherwise: str) -> str:
+    """The title of a question that has none of its own: what the step is called, else ``otherwise`` with the step's path."""
+    return call.context.name or f"{otherwise}: {call.context.path}"
+
+
+def review_called(call: Call, files: Iterable[str]) -> str:
+    """As ``called``, of a review: with the names of its files."""
+    shown = ", ".join(files)
+    return f"{call.context.name}: {shown}" if call.context.name else called(call, f"Review of {shown}")
 
 
 def unanswerable(asked: Question, context: Context) -> str:

@@ -109,6 +109,7 @@ class Context:
     """What an operation may know and use beside its options.
 
     ``key`` is ``<run>/<step path>/<attempt>``: put it on the remote thing and look for it before starting anything.
+    ``name`` is the name that the step was given, "" for none.
     ``folder`` is a folder of this step's own, readable by its owner only, kept as long as the run.
     ``base`` is where relative paths in options start: the workflow file's folder, or a playbook's.
     ``check`` asks for a dry run: report what would change, start nothing outside.
@@ -133,6 +134,7 @@ class Context:
     clock: Callable[[], float] = time.time
     evidence: Callable[[], Sequence[Artifact]] = tuple
     observe_step: Callable[[str, str], Mapping[str, JSON] | None] = lambda run, step: None
+    name: str = ""
 
 
 @dataclass(frozen=True)

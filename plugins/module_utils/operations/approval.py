@@ -114,7 +114,7 @@ def _ask(call: Call, handle: Mapping[str, JSON]) -> Outcome:
     bound = call.args["subject"]
     digests = {str(name): hashlib.sha256(_canonical(value).encode()).hexdigest() for name, value in bound.items()}
     lines = "\n".join(f"{name}: {_canonical(value)}" for name, value in bound.items())
-    title = f"Approval: {call.context.path}"
+    title = asking.called(call, "Approval")
     asked = asking.question(call, "approval", title, handle["deadline"], digests, text=lines)
     if problem := asking.unanswerable(asked, call.context):
         return Failed(FAILED, problem)

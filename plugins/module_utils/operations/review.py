@@ -80,7 +80,7 @@ class Review(Operation):
     def start(self, call: Call) -> Outcome:
         if call.context.check:
             names = [name for name, _path, _sha256 in _given(call.args, call.context.base)]
-            return Done(asking.would_ask(asking.question(call, "review", _title(call, names), None, {})))
+            return Done(asking.would_ask(asking.question(call, "review", asking.review_called(call, names), None, {})))
         files = _files(call)
         if not any(file.content.strip() for file in files):
             if call.args["empty"] == "fail":
@@ -112,7 +112,7 @@ class Review(Operation):
 def _ask(call: Call, handle: Mapping[str, JSON], files: list[_Reviewed], note: str) -> Outcome:
     shown = {file.name: file.sha256 for file in files}
     show = {name: str(kept["path"]) for name, kept in _kept(call, files).items()}
-    asked = asking.question(call, "review", _title(call, list(shown)), handle["deadline"], shown, show)
+    asked = asking.question(call, "review", asking.review_called(call, shown), handle["deadline"], shown, show)
     if problem := asking.unanswerable(asked, call.context):
         return Failed(FAILED, problem)
     message = " ".join(part for part in (note, asking.waited_for(asked)) if part)
@@ -121,10 +121,6 @@ def _ask(call: Call, handle: Mapping[str, JSON], files: list[_Reviewed], note: s
 
 def _changed(names: list[str]) -> str:
     return f"{', '.join(names)} changed while under review: answers given before are void."
-
-
-def _title(call: Call, names: list[str]) -> str:
-    return f"Review of {', '.join(names)}: {call.context.path}"
 
 
 def located(args: Mapping[str, JSON], base: Path) -> list[dict[str, str]]:

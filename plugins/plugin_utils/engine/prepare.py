@@ -259,7 +259,10 @@ class Preparer:
             if "{{" in step.name
             else step.name
         )
-        return Prepared(operation, Call(checked, self._context(snapshot, action)), shown, name, no_log)
+        # Without a name of its own a step is called after what it does.
+        own = name if step.name != action.name.rpartition(".")[2] else ""
+        context = replace(self._context(snapshot, action), name=own)
+        return Prepared(operation, Call(checked, context), shown, name, no_log)
 
     def _builtin(self, snapshot: Snapshot) -> tuple[Operation, Mapping[str, Any]]:
         assert_or_debug = builtin(

@@ -129,7 +129,7 @@ class FollowedApproval(_Asking):
     def question(self, call: Call, until: float | None) -> Question:
         given = call.args["from"]
         number = given.get("number") if isinstance(given, Mapping) else given
-        title = f"Approval of {number or 'the change record'}: {call.context.path}"
+        title = asking.called(call, f"Approval of {number or 'the change record'}")
         asked = asking.question(call, "approval", title, until, {})
         deciding = [name for name in self._people if name != asked.requester or not asked.four_eyes]
         return replace(asked, people=self._people, quorum=max(1, len(deciding)))
@@ -140,7 +140,7 @@ class Review(_Asking):
 
     def question(self, call: Call, until: float | None) -> Question:
         shown = {name: hashlib.sha256(name.encode()).hexdigest() for name in _reviewed(call.args)}
-        return asking.question(call, "review", f"Review of {', '.join(shown)}: {call.context.path}", until, shown)
+        return asking.question(call, "review", asking.review_called(call, shown), until, shown)
 
     def poll(self, call: Call, handle: Mapping[str, JSON]) -> Outcome:
         problem = asking.unanswerable(self.question(call, handle["deadline"]), call.context)

@@ -112,6 +112,7 @@ def test_an_approver_of_one_workflow_is_one_there_alone(people: Team) -> None:
 
 def test_an_answer_is_authenticated_and_one_to_something_else_is_void(people: Team) -> None:
     run = people.create("asks", "answered", "somebody")
+    assert people.until(run)["questions"][0]["question"]["title"] == "Security review", "the step's name"
     answer = {**people.asked(run), "choice": "approve", "comment": "narrow <b>enough</b>"}
     status, document = people.call("approver", "POST", f"/runs/{run}/answers", {**answer, "question": "0" * 16})
     assert status == 409 and "what is asked has changed" in document["error"]["message"]

@@ -335,6 +335,18 @@ def test_a_review_passes_on_what_was_reviewed(stage):
     assert told.events(e.StepFinished, "use")[0].message == "abc by anna"
 
 
+def test_a_question_without_a_title_is_called_as_its_step(stage):
+    told = stage(
+        """
+- {id: one, name: "Security of {{ changerail.run }}", netops.changerail.approval: {groups: [netsec]}}
+- {id: two, netops.changerail.approval: {groups: [netsec]}}
+- {id: three, name: Another, netops.changerail.approval: {groups: [netsec], title: May it?}}
+"""
+    ).rehearse("default_answer: approve", PEOPLE)
+    titles = [event.question["title"] for path in ("one", "two", "three") for event in told.events(e.StepWaiting, path)]
+    assert titles == ["Security of rehearsal", "Approval: two", "May it?"]
+
+
 ESCALATED = """
 - id: one
   netops.changerail.pipeline: {project: p}
