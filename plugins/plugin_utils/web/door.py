@@ -149,9 +149,9 @@ class Door:
     def _visited(self, handler: Callable[[Visit], Response], request: Request, body: bytes) -> Response:
         from starlette.responses import RedirectResponse
 
-        by, session, fresh = None, None, ""
+        by, session = None, None
         try:
-            by, session, fresh = self._who(request)
+            by, session = self._who(request)
             if session is None or by is None:
                 place = request.url.path + (f"?{request.url.query}" if request.url.query else "")
                 return RedirectResponse(
@@ -169,12 +169,9 @@ class Door:
                 return self._html(template, status, by, token=session.token, **values)
 
             run, workflow = request.path_params.get("run", ""), request.path_params.get("workflow", "")
-            response = handler(
+            return handler(
                 Visit(self._server, self._actions, by, session, run, workflow, dict(request.query_params), form, render)
             )
-            if fresh:
-                _keep(request, response, fresh)
-            return response
         except ChangerailError as error:
             status = answers.status_of(error)
             if status >= 500:
@@ -194,20 +191,19 @@ class Door:
             return self._html("error.html", answers.status_of(error), None, message=str(error))
         return self._sign_in_page(200, "", "", onward)
 
-    def _who(self, request: Request) -> tuple[LoggedIn | None, Session | None, str]:
-        """Who visits and with which session, None for nobody; and the id of a session that begins with this visit, else "". Raises Refused, StorageError."""
-        session = self._sessions.of(request.cookies.get(_cookie(request), ""))
+    def _who(self, request: Request) -> tuple[LoggedIn | None, Session | None]:
+        """Who visits and with which session, None for nobody. Raises Refused, StorageError."""
         proxied = callers.of_proxy(self._server, request)
         if proxied is None:
+            session = self._sessions.of(request.cookies.get(_cookie(request), ""))
             if session is None or session.way == PROXY:
-                return None, None, ""
-            return callers.of_session(self._server, session), session, ""
-        if session is not None and session.way == PROXY and session.user == proxied.user.name:
-            return proxied, session, ""
-        id_, session = self._sessions.begin(proxied.user.name, PROXY)
-        address = request.client.host if request.client else ""
-        _LOG.info("signed in at the proxy", extra={"person": proxied.user.name, "client": address})
-        return proxied, session, id_
+                return None, None
+            return callers.of_session(self._server, session), session
+        session, begins = self._sessions.proxied(proxied.user.name)
+        if begins:
+            address = request.client.host if request.client else ""
+            _LOG.info("signed in at the proxy", extra={"person": proxied.user.name, "client": address})
+        return proxied, session
 
     def _signed_in(self, request: Request, body: bytes) -> Response:
         from starlette.responses import RedirectResponse

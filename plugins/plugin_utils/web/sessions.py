@@ -55,24 +55,38 @@ class Sessions:
 
     def begin(self, user: str, way: str = PASSWORD, grants: tuple[Grant, ...] = ()) -> tuple[str, Session]:
         """A new session, always with a new id; and that id, for the cookie."""
-        id_, now = secrets.token_urlsafe(32), self._clock()
-        session = Session(user, secrets.token_urlsafe(32), now, now, way, grants)
+        id_ = secrets.token_urlsafe(32)
         with self._lock:
-            while len(self._sessions) >= MOST:
-                del self._sessions[next(iter(self._sessions))]
-            self._sessions[_digest(id_)] = session
-        return id_, session
+            return id_, self._begun(_digest(id_), user, way, grants)
+
+    def proxied(self, user: str) -> tuple[Session, bool]:
+        """The session of somebody whom a proxy names with each request, and whether it begins with this one. Each person has one and no cookie for it,
+        so that whoever keeps none does not begin a session with every request."""
+        key = _digest(f"{PROXY} {user}")
+        with self._lock:
+            session = self._used(key)
+            return (session, False) if session is not None else (self._begun(key, user, PROXY, ()), True)
 
     def of(self, id_: str) -> Session | None:
         """The session of a cookie; None when there is none, or not any more."""
-        key, now = _digest(id_), self._clock()
         with self._lock:
-            session = self._sessions.pop(key, None)
-            if session is None or now - session.used >= IDLE or now - session.began >= LONGEST:
-                return None
-            # At the end again, so that the first is the one that was not used for longest.
-            self._sessions[key] = replace(session, used=now)
-            return self._sessions[key]
+            return self._used(_digest(id_))
+
+    def _begun(self, key: str, user: str, way: str, grants: tuple[Grant, ...]) -> Session:
+        while len(self._sessions) >= MOST:
+            del self._sessions[next(iter(self._sessions))]
+        now = self._clock()
+        self._sessions[key] = Session(user, secrets.token_urlsafe(32), now, now, way, grants)
+        return self._sessions[key]
+
+    def _used(self, key: str) -> Session | None:
+        now = self._clock()
+        session = self._sessions.pop(key, None)
+        if session is None or now - session.used >= IDLE or now - session.began >= LONGEST:
+            return None
+        # At the end again, so that the first is the one that was not used for longest.
+        self._sessions[key] = replace(session, used=now)
+        return self._sessions[key]
 
     def end(self, id_: str) -> None:
         """Sign out."""
