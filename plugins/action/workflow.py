@@ -193,20 +193,23 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible does not say wh
     def _at_server(self, server: Any, args: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         from ansible_collections.netops.changerail.plugins.plugin_utils.cli import playbook_at_server
 
-        local = [name for name in ("inventory", "config", "project", "person", "extra_vars") if args[name]]
+        local = [name for name in ("inventory", "config", "project", "person") if args[name]]
         if local:
             raise AuthorError(
                 f"{', '.join(local)}: of a run on this machine; {server.url} has an inventory and a project file of its own, knows you by your "
-                "token, and takes variables from 'variables'"
+                "token"
             )
-        given, job = args["answer"], variables.get("awx_job_id")
-        if given and self._task.check_mode:
+        answer, job = args["answer"], variables.get("awx_job_id")
+        if answer and self._task.check_mode:
             return playbook_at_server.looked_at(server, args["run_id"])
-        if given:
-            comment = f"{given['comment']} (AWX job {job})".strip() if job is not None else given["comment"]
-            return playbook_at_server.answered(server, args["run_id"], given["step"] or "", given["choice"], comment)
+        if answer:
+            comment = f"{answer['comment']} (AWX job {job})".strip() if job is not None else answer["comment"]
+            return playbook_at_server.answered(server, args["run_id"], answer["step"] or "", answer["choice"], comment)
         holds = args["wait"] if args["wait"] is not None else job is None
-        found, done = playbook_at_server.driven(server, args, self._task.check_mode, holds, _timeout(args["timeout"]))
+        given = self._extra_vars(variables) if args["extra_vars"] else {}
+        found, done = playbook_at_server.driven(
+            server, args, given, self._task.check_mode, holds, _timeout(args["timeout"])
+        )
         return _result(found, done)
 
     # Rehearse

@@ -14,7 +14,8 @@ description:
   - It is the command C(changerail run) in a task, with the same journal in E(CHANGERAIL_HOME). A run that a task has started can be answered and resumed
     from a shell, and the other way round.
   - With E(CHANGERAIL_SERVER) and E(CHANGERAIL_TOKEN) in the environment of the controller the run is one of that C(changerail serve). It is started,
-    driven and kept there.
+    driven and kept there, by the name of O(workflow) and with the inventory and the project file of the server. O(inventory), O(config), O(project) and
+    O(person) cannot be given then.
   - In a job of AWX the person who launched the job is the requester of a run and the author of an answer. They count as V(authenticated) where
     C(trusted_os_users) in C(changerail.yml) names the login under which AWX runs its jobs, and only there; else they are V(asserted).
 author:

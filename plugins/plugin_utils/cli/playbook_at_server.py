@@ -20,6 +20,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history imp
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import WAITING, RunSummary, summary
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import open_questions
+from ansible_collections.netops.changerail.plugins.plugin_utils.workflow import survey
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.slug import workflow_name
 
 _LOOK_AGAIN = 1.0
@@ -27,11 +28,17 @@ _LOOK_AGAIN = 1.0
 
 
 def driven(
-    server: Remote, args: Mapping[str, Any], check: bool, holds: bool, timeout: float | None
+    server: Remote,
+    args: Mapping[str, Any],
+    extra_vars: Mapping[str, Any],
+    check: bool,
+    holds: bool,
+    timeout: float | None,
 ) -> tuple[dict[str, Any], Driven]:
     """Start the workflow of the action's ``args`` or find their run, and watch it until it is over, waits (unless ``holds``) or the time is up.
 
-    Gives what the action returns. Raises AuthorError, UnknownRun, RunError.
+    ``extra_vars`` are those of the playbook, which set variables as answers of a survey do. Gives what the action returns.
+    Raises AuthorError, UnknownRun, RunError.
     """
     run_id, workflow = args["run_id"], args["workflow"]
     found = None
@@ -43,7 +50,7 @@ def driven(
     if found is None and not workflow:
         raise UnknownRun(f"run {run_id!r}: none of that name at {server.url} that you may see")
     before = len(server.history(found).records) if found is not None else 0
-    run = found or server.start(workflow_name(workflow), args["variables"], args["limit"], check, run_id)
+    run = found or _started(server, args, extra_vars, check)
     end = None if timeout is None else time.monotonic() + timeout
     past = server.history(run)
     while True:
@@ -55,6 +62,12 @@ def driven(
         past = server.grown(past)
     changed = {"changed": len(past.records) > before, "started": found is None}
     return {**_told(past, seen), **changed}, Driven(0, "", "", late)
+
+
+def _started(server: Remote, args: Mapping[str, Any], extra_vars: Mapping[str, Any], check: bool) -> str:
+    name = workflow_name(args["workflow"])
+    answers = survey.variables(server.declared(name), extra_vars) if extra_vars else {}
+    return server.start(name, {**answers, **args["variables"]}, args["limit"], check, args["run_id"])
 
 
 def looked_at(server: Remote, run: str) -> dict[str, Any]:

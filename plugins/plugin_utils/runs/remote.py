@@ -171,6 +171,10 @@ class Remote:
         given = {name: value for name, value in body.items() if value is not None}
         return str(self._call("POST", "/runs", given)["run"])
 
+    def declared(self, workflow: str) -> dict[str, Any]:
+        """The variables of the workflow of this name with their defaults, None for one that is secret."""
+        return dict(self._call("GET", f"/workflows/{_quoted(workflow)}")["variables"])
+
     def ask(self, operation: str, options: Mapping[str, Any], run: str, files: Mapping[str, bytes]) -> None:
         """Have people asked in the run of this id, with ``files`` to review by name. Asked again it is the same run, so it is sent again when need be.
 

@@ -43,6 +43,14 @@ def fields(workflow: Workflow) -> tuple[Field, ...]:
     return tuple(_field(name, default) for name, default in workflow.vars.items())
 
 
+def declared(workflow: Workflow) -> dict[str, Any]:
+    """Each variable of the workflow with its default as plain JSON, None for one that is secret."""
+    secret = {field.name for field in fields(workflow) if field.kind == SECRET}
+    shown = {name: None if name in secret else default for name, default in workflow.vars.items()}
+    plain: dict[str, Any] = json.loads(json.dumps(shown, default=_plain))
+    return plain
+
+
 def filled(workflow: Workflow, form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """The extra vars that ``form`` (texts by name) sets, and by name what is wrong with the others. Names the workflow does not declare are left out."""
     values: dict[str, Any] = {}

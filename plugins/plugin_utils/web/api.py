@@ -20,6 +20,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending imp
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import UNREADABLE, Row
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import details
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.evidence import collect
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.form import declared
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import INTERRUPTED, OVER, RUNNING, WAITING
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.timeline import timeline
 from ansible_collections.netops.changerail.plugins.plugin_utils.web import answers, callers
@@ -51,12 +52,13 @@ _DOWNLOAD = "application/octet-stream"
 
 @dataclass(frozen=True)
 class Call:
-    """One request: who asks, the run in its path ("" without one), and what it says."""
+    """One request: who asks, the run or the workflow in its path ("" without one), and what it says."""
 
     server: Server
     actions: Actions
     by: LoggedIn
     run: str
+    workflow: str
     query: Mapping[str, Any]
     body: Mapping[str, Any]
 
@@ -91,6 +93,7 @@ def _route(server: Server, actions: Actions, endpoint: Endpoint) -> Any:
             actions,
             by,
             request.path_params.get("run", ""),
+            request.path_params.get("workflow", ""),
             query_of(request.query_params.multi_items(), endpoint.query),
             body_of(body, endpoint.body or ()),
         )
@@ -248,6 +251,11 @@ def _workflows(call: Call) -> Any:
     return {"workflows": call.actions.startable(call.by)}
 
 
+def _workflow(call: Call) -> Any:
+    flow = call.actions.workflow(call.by, call.workflow)
+    return {"workflow": call.workflow, "name": flow.name, "variables": declared(flow)}
+
+
 def _sent(sent: Sent) -> dict[str, Any]:
     """What became of something sent to a run. Raises Conflict for an answer that does not count."""
     if isinstance(sent.event, AnswerRefused):
@@ -359,6 +367,15 @@ ENDPOINTS = (
         "The workflows you may start.",
         _workflows,
         answer=_object(workflows={"type": "array", "items": _TEXT}),
+    ),
+    Endpoint(
+        "GET",
+        f"{BASE}/workflows/{{workflow}}",
+        "getWorkflow",
+        "A workflow that you may start: its variables with their defaults, null for one that is secret.",
+        _workflow,
+        answer=_object(workflow=_TEXT, name=_TEXT, variables={"type": "object"}),
+        fails=(404, 422),
     ),
     Endpoint(
         "GET",
