@@ -59,7 +59,6 @@ def main() -> int:
             keep(target / f"{slug(flow.name)}-waiting", history[: last + 1])
         if flow.name == EVIDENCE:
             keep(target / "evidence", with_evidence(history))
-            keep(target / "break-glass", with_break_glass(history))
     return 0
 
 
@@ -69,28 +68,6 @@ def with_evidence(history: Sequence[e.Event]) -> list[e.Event]:
     files = {"events": {"path": f"{PLACE}/recorded/one/events.jsonl", "sha256": "0" * 64, "size": 120}}
     added = e.EvidenceAdded(history[last].at, "engineer", "deploy.yml", "", "", True, files, "one")
     return [*history[: last + 1], added, *history[last + 1 :]]
-
-
-def with_break_glass(history: Sequence[e.Event]) -> list[e.Event]:
-    """The history with its approval opened by two people in an emergency, and reviewed in the end."""
-    asked = next(event for event in history if isinstance(event, e.StepWaiting) and event.question)
-    changed: list[e.Event] = []
-    for event in history:
-        if isinstance(event, e.Answered) and event.path == asked.path:
-            said = ("authenticated", "the core is down", "break-glass")
-            changed.append(e.BreakGlass(event.at, event.path, event.question, "ann-1", "ann", [], *said, False))
-            changed.append(e.BreakGlass(event.at, event.path, event.question, "ben-1", "ben", [], *said, True))
-            continue
-        if isinstance(event, e.RunFinished):
-            question = {**(asked.question or {}), "id": "0" * 16, "kind": "review", "opened_by": ["ann", "ben"]}
-            changed.append(e.BreakGlassReviewAsked(event.at, asked.path, question))
-            changed.append(
-                e.BreakGlassReviewed(event.at, asked.path, "0" * 16, "refused", "engineer: it was no emergency")
-            )
-            why = f"{asked.path}: break-glass was not accepted afterwards: engineer: it was no emergency"
-            event = e.RunFinished(event.at, "failed", why)
-        changed.append(event)
-    return changed
 
 
 def recorded(flow: Flow) -> list[e.Event]:

@@ -131,7 +131,7 @@ FLOWS = [
     fail_fast: true
     parallel:
       - {id: slow, ACT, until: never}}
-      - {id: bad, block: [{id: wait, ACT}}, {id: bad, ACT, failure: failed}}]}
+      - {id: bad, block: [{id: wait, ACT, until: "start|{{ changerail.run }}|all|slow|1"}}, {id: bad, ACT, failure: failed}}]}
     rescue: [{id: undo, ACT}}]
 """,
     ),
