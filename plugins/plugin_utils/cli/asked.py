@@ -18,22 +18,23 @@ from typing import IO, Any, Protocol
 from ansible_collections.netops.changerail.plugins.module_utils.durations import seconds
 from ansible_collections.netops.changerail.plugins.module_utils.errors import AuthorError, ChangerailError, RunError
 from ansible_collections.netops.changerail.plugins.plugin_utils import api
+from ansible_collections.netops.changerail.plugins.plugin_utils.cli import playbook_at_server
 from ansible_collections.netops.changerail.plugins.plugin_utils.cli.from_playbook import command, existing, launched_by
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import new_run_id
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.asking import STEP, laid, variables
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History, state_folder
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.remote import Remote
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import details
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import WAITING, summary
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import SUCCEEDED, summary
 
 _LONGEST_KEY = 60
-_LOOK_AGAIN = 1.0
-"""Seconds between two looks at a question that is asked at a server."""
 _MOST_RUNS = 1000
 """How often the same key may be asked anew."""
 _WHO = ("groups", "people", "quorum", "four_eyes", "assurance")
 """The options that say who is asked."""
-_ENDED = (0, 1, 3, 4, 130)
+_CANCELLED = 4
+"""The exit code of a run that was cancelled."""
+_ENDED = (0, 1, 3, _CANCELLED, 130)
 """Exit codes with which the command line leaves a run that can be looked at."""
 _WITHDRAWN = "asked anew, for something else"
 
@@ -114,8 +115,12 @@ class _Here:
 
     def withdraw(self, past: History) -> None:
         run = past.folder.run
-        for arguments in (["cancel", run, "--reason", _WITHDRAWN], ["resume", run]):
-            command(arguments)
+        done = command(["cancel", run, "--reason", _WITHDRAWN])
+        if done.code == 0 and not api.status(run).driver:
+            # Nobody drives it, so nothing would come of the cancel.
+            done = command(["resume", run])
+        if done.code not in (0, _CANCELLED):
+            raise RunError(done.complaint or done.output.strip() or f"run {run} could not be withdrawn")
 
     def watch(
         self, run: str, past: History | None, asking: Asking, terms: Terms, say: Callable[[str], None]
@@ -155,26 +160,14 @@ class _There:
             files = {name: file.content for name, file in asking.files.items()}
             self._server.ask(asking.operation, _offered(asking, terms), run, files)
         try:
-            return self._until(past or self._server.history(run), terms, say)
+            watched = playbook_at_server.watched(
+                self._server, past or self._server.history(run), terms.wait, terms.timeout, say
+            )
         except ChangerailError as error:
             raise RunError(
                 f"{error}. The question stays open as run {run} at {self._server.url}: a task with the same 'key', or its handle, goes on with it"
             ) from None
-
-    def _until(self, past: History, terms: Terms, say: Callable[[str], None]) -> tuple[History, bool]:
-        end, said = time.monotonic() + terms.timeout, ""
-        while True:
-            seen = summary(past.events)
-            waits = "; ".join(f"{asked.path}: {asked.question.title}" for asked in seen.questions) or seen.message
-            if waits != said:
-                say(f"run {seen.run} at {self._server.url}: {seen.state}: {waits}")
-                said = waits
-            if seen.over or (not terms.wait and seen.state == WAITING):
-                return past, False
-            if time.monotonic() > end:
-                return past, True
-            time.sleep(_LOOK_AGAIN)
-            past = self._server.grown(past)
+        return watched.past, watched.late
 
 
 def ask(asking: Asking, terms: Terms, say: Callable[[str], None]) -> dict[str, Any]:
@@ -209,8 +202,7 @@ def _of_handle(place: _Place, asking: Asking, handle: Mapping[str, Any]) -> tupl
             f"handle: expected what {'an' if asking.operation == 'approval' else 'a'} {asking.operation} task with wait=false returned as 'handle' "
             f"{place.home}, got {str(handle)[:100]}; register that task and pass its handle unchanged"
         )
-    over, same = summary(past.events).over, asking.asks_this(past.started.variables)
-    if _asks_others(asking, past) or not (same or (over and not _is_settled(asking, past, also_denied=False))):
+    if _asks_others(asking, past) or not _is_about_this(asking, past):
         raise AuthorError(
             f"handle: run {past.folder.run} asks about something else than this task, or somebody else; leave the handle out, and it is asked anew"
         )
@@ -229,12 +221,10 @@ def _placed(place: _Place, asking: Asking, key: str) -> tuple[str, History | Non
             return run, None
         if _asks_others(asking, past):
             continue
-        if summary(past.events).over:
-            if not _is_settled(asking, past):
-                return run, past
-        elif asking.asks_this(past.started.variables):
+        seen = summary(past.events)
+        if _is_about_this(asking, past) and (not seen.over or seen.state == SUCCEEDED):
             return run, past
-        else:
+        if not seen.over:
             # An answer to what was asked before must not decide this.
             place.withdraw(past)
     raise AuthorError(f"key {key!r}: asked {_MOST_RUNS} times already; choose another one")
@@ -251,12 +241,12 @@ def _asks_others(asking: Asking, past: History) -> bool:
     return any((asking.options.get(name) or None) != (before.get(name) or None) for name in _WHO)
 
 
-def _is_settled(asking: Asking, past: History, also_denied: bool = True) -> bool:
-    """Whether a run that is over does not answer this: it was denied, or approved for something that has changed since."""
-    if summary(past.events).state != "succeeded":
-        return also_denied
-    result = details(past.events)[STEP].attempts[-1].result
-    return asking.bound_by(past.started.variables, result) != asking.bound
+def _is_about_this(asking: Asking, past: History) -> bool:
+    """Whether an answer to the run holds for this: whether it asks about the same, or was given for the same as it is now."""
+    started = past.started.variables
+    if summary(past.events).state != SUCCEEDED:
+        return asking.asks_this(started)
+    return asking.bound_by(started, details(past.events)[STEP].attempts[-1].result) == asking.bound
 
 
 def _given(asking: Asking) -> dict[str, Any]:
@@ -286,7 +276,7 @@ def _starting(run: str, asking: Asking, terms: Terms, file: IO[str]) -> list[str
 
 def _result(asking: Asking, past: History, timed_out: bool, terms: Terms) -> dict[str, Any]:
     """The run's state as the result of a task of Ansible."""
-    seen = api.described(past, summary(past.events))
+    seen = api.outlined(past.folder, summary(past.events))
     run = seen.run
     common = {"changed": False, "run": run, "finished": seen.finished}
     if seen.finished:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,17 +53,39 @@ def driven(
         raise UnknownRun(f"run {run_id!r}: none of that name at {server.url} that you may see")
     before = len(server.history(found).records) if found is not None else 0
     run = found or _started(server, args, extra_vars, check)
-    end = None if timeout is None else time.monotonic() + timeout
-    past = server.history(run)
+    done = watched(server, server.history(run), holds, timeout)
+    past = done.past
+    changed = {"changed": len(past.records) > before, "started": found is None}
+    return {**_told(past, done.seen), **changed}, Driven(0, "", "", done.late)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A run at the end of a watch over it, and whether the time was up (``late``)."""
+
+    past: History
+    seen: RunSummary
+    late: bool
+
+
+def watched(
+    server: Remote, past: History, holds: bool, timeout: float | None, say: Callable[[str], None] = lambda line: None
+) -> Watched:
+    """Watch the run until it is over, waits (unless ``holds``) or the time is up. ``say`` is told whenever something else is waited for."""
+    end = math.inf if timeout is None else time.monotonic() + timeout
+    said = ""
     while True:
         seen = summary(past.events)
-        late = end is not None and time.monotonic() > end
-        if seen.over or late or (not holds and seen.state == WAITING):
-            break
+        waits = "; ".join(f"{asked.path}: {asked.question.title}" for asked in seen.questions) or seen.message
+        if waits != said:
+            say(f"run {seen.run} at {server.url}: {seen.state}: {waits}")
+            said = waits
+        done = seen.over or (not holds and seen.state == WAITING)
+        late = not done and time.monotonic() > end
+        if done or late:
+            return Watched(past, seen, late)
         time.sleep(_LOOK_AGAIN)
         past = server.grown(past)
-    changed = {"changed": len(past.records) > before, "started": found is None}
-    return {**_told(past, seen), **changed}, Driven(0, "", "", late)
 
 
 def _started(server: Remote, args: Mapping[str, Any], extra_vars: Mapping[str, Any], check: bool) -> str:

@@ -154,13 +154,10 @@ class Remote:
 
     def follow(self, past: History) -> Iterator[Record]:
         """The records after ``past`` as they are written, without an end."""
-        last = past.records[-1]
         while True:
-            lines = self._journal(past.folder.run, last.seq)
-            for record in records(lines, last):
-                last = record
-                yield record
-            if not lines:
+            before, past = len(past.records), self.grown(past)
+            yield from past.records[before:]
+            if len(past.records) == before:
                 time.sleep(_LOOK_AGAIN)
 
     def start(
@@ -180,16 +177,7 @@ class Remote:
 
         Raises AuthorError for more than a request can carry.
         """
-        packed = [
-            {"name": name, "sha256": hashlib.sha256(content).hexdigest(), "gzip": b64encode(compress(content)).decode()}
-            for name, content in files.items()
-        ]
-        if sum(len(file["gzip"]) for file in packed) > MOST_SENT:
-            raise AuthorError(
-                f"{', '.join(files)}: too large to be reviewed at a server: expected at most {MOST_SENT} bytes, compressed and in base64; "
-                "show a part of it, such as the differences alone"
-            )
-        body = {"operation": operation, "options": dict(options), "run_id": run, "files": packed}
+        body = {"operation": operation, "options": dict(options), "run_id": run, "files": _packed(files)}
         self._call("POST", "/questions", body, again=True)
 
     @property
@@ -333,6 +321,19 @@ class Remote:
         if status == 404:
             return UnknownRun(said)
         return AuthorError(said) if status in (400, 401, 403, 422) else AnsweredBy(said, status)
+
+
+def _packed(files: Mapping[str, bytes]) -> list[dict[str, str]]:
+    packed = [
+        {"name": name, "sha256": hashlib.sha256(content).hexdigest(), "gzip": b64encode(compress(content)).decode()}
+        for name, content in files.items()
+    ]
+    if sum(len(file["gzip"]) for file in packed) > MOST_SENT:
+        raise AuthorError(
+            f"{', '.join(files)}: too large to be reviewed at a server: expected at most {MOST_SENT} bytes, compressed and in base64; "
+            "show a part of it, such as the differences alone"
+        )
+    return packed
 
 
 def _is_loopback(host: str) -> bool:

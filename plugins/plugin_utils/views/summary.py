@@ -25,7 +25,8 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.views.late impor
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion, OpenQuestions
 
 RUNNING, WAITING, INTERRUPTED = "running", "waiting", "interrupted"
-OVER = ("succeeded", "failed", "cancelled")
+SUCCEEDED = "succeeded"
+OVER = (SUCCEEDED, "failed", "cancelled")
 _LISTS = ("questions", "waits", "break_glass")
 
 

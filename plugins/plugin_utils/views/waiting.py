@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ansible_collections.netops.changerail.plugins.module_utils.question import INTERVENTION, Question
+from ansible_collections.netops.changerail.plugins.module_utils.question import Question
 from ansible_collections.netops.changerail.plugins.plugin_utils.core.events import (
     Answered,
     BreakGlass,
@@ -60,18 +60,8 @@ class OpenQuestion:
         asked = self.question
         if (asked.four_eyes and person == asked.requester) or person in asked.opened_by:
             return False
-        return all(answer.person != person for answer in self.given) and self._is_asked(person, groups)
-
-    def opens_to(self, person: str, groups: Iterable[str], on_call: bool) -> bool:
-        """Whether ``person`` could say break-glass here, as the first or the second; ``on_call`` when they hold the role for it."""
-        asked = self.question
-        said = {word.person for word in self.words}
-        if asked.kind == INTERVENTION or asked.opened_by or asked.assurance == "signed":
+        if any(answer.person == person for answer in self.given):
             return False
-        return person not in {asked.requester, *said} and (on_call or (bool(said) and self._is_asked(person, groups)))
-
-    def _is_asked(self, person: str, groups: Iterable[str]) -> bool:
-        asked = self.question
         anybody = not asked.groups and not asked.people
         return anybody or person in asked.people or not set(groups).isdisjoint(asked.groups)
 

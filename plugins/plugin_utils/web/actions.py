@@ -33,6 +33,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.people import ac
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.access import Concerned, may
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.accounts import LoggedIn
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.identity import Who, login
+from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy import Emergency, break_glass_refusal
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.driving import begin
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History, history
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.sending import Sent
@@ -109,11 +110,18 @@ class Actions:
         return may(by.caller, action, _concerned(past)) is None
 
     def may_break_glass(self, by: LoggedIn, past: History, asked: OpenQuestion) -> bool:
-        """Whether a word of break-glass by ``by`` could count at this question."""
-        about = _concerned(past, asked)
-        groups = by.who.groups | by.user.groups(about.workflow)
-        return may(by.caller, access.BREAK_GLASS, about) is None and asked.opens_to(
-            by.who.person, groups, access.on_call(by.caller, about)
+        """Whether a word of break-glass by ``by`` would count at this question now, whatever the reason."""
+        about, question = _concerned(past, asked), asked.question
+        who = replace(by.who, groups=by.who.groups | by.user.groups(about.workflow))
+        said = Emergency(question.id, who, "an emergency", access.on_call(by.caller, about))
+        accepted = [
+            event
+            for event in past.events
+            if isinstance(event, (Answered, BreakGlass)) and (event.path, event.question) == (asked.path, question.id)
+        ]
+        return (
+            may(by.caller, access.BREAK_GLASS, about) is None
+            and break_glass_refusal(question, said, accepted, time.time()) is None
         )
 
     def may_answer(self, by: LoggedIn, past: History, asked: OpenQuestion) -> bool:

@@ -43,6 +43,8 @@ _OPTIONS: Mapping[str, frozenset[str]] = {
 """What may be said from outside: what is approved in another system takes the server's own credentials, and is a workflow's to ask."""
 _MOST_SAID = 256 * 1024
 """Bytes of options in JSON: they are in the journal, and most of them in the question."""
+_FILES = "asked"
+"""The folder of a run with the files that it shows."""
 _WINDOW = 16 + zlib.MAX_WBITS
 """gzip, as ``zlib`` counts."""
 
@@ -105,17 +107,17 @@ def asked(wish: Asking, requester: Who, state: StateFolder, project: Project) ->
     Raises AuthorError for wrong options, Conflict when the run id is that of something else, StorageError.
     """
     _check(wish)
-    folder = RunFolder(state.path / "runs" / wish.run_id)
-    options = {**wish.options, **_shown(wish, folder)}
+    # A relative path starts at the workflow, which lies in the run's folder.
+    files = [{"name": file.name, "path": f"{_FILES}/{file.sha256}", "sha256": file.sha256} for file in wish.files]
+    options = {**wish.options, **({"artifacts": files} if files else {})}
     if (there := _there(wish, options, requester, state)) is not None:
         return there
-    folder = state.create(wish.run_id)
-    _keep(folder, wish.files)
-    workflow = laid(folder, wish.operation, options)
     line = str(options.get("title") or wish.run_id)
     try:
+        folder = state.create(wish.run_id)
+        _keep(folder, wish.files)
         return begin(
-            str(workflow),
+            str(laid(folder, wish.operation, options)),
             state=state,
             project=project,
             variables=variables(options, line),
@@ -147,19 +149,9 @@ def _check(wish: Asking) -> None:
     validated(find("operations", wish.operation), {**wish.options, **artifacts})
 
 
-def _shown(wish: Asking, folder: RunFolder) -> dict[str, Any]:
-    files = [{"name": file.name, "path": str(_place(folder, file)), "sha256": file.sha256} for file in wish.files]
-    return {"artifacts": files} if files else {}
-
-
-def _place(folder: RunFolder, file: File) -> Any:
-    return folder.path / "asked" / file.sha256
-
-
 def _keep(folder: RunFolder, files: Sequence[File]) -> None:
     for file in files:
-        place = _place(folder, file)
-        private_folder(place.parent)
+        place = private_folder(folder.path / _FILES) / file.sha256
         try:
             write_whole(place, file.content)
         except OSError as error:

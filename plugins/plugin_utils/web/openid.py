@@ -205,6 +205,7 @@ class Provider:
 
         keys = self._http.json("GET", self._endpoint("jwks_uri"))
         try:
+            # Its type promises keys; what came is any JSON, and whether it holds keys is what this finds out.
             return KeySet.import_key_set(keys)  # type: ignore[arg-type]
         except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
             _LOG.error("the OpenID provider's keys cannot be read: %s", type(error).__name__)

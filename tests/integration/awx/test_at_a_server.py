@@ -12,8 +12,9 @@ from support.team import Team, team
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import events as e
 
 TEMPLATES = templates()
-CHANGE, ANSWER, ALL, ONE, STATUS = (
-    TEMPLATES[name] for name in ("Change", "Answer", "Go on with all changes", "Go on with a change", "Status")
+CHANGE, ANSWER, ALL, ONE, STATUS, REHEARSE = (
+    TEMPLATES[name]
+    for name in ("Change", "Answer", "Go on with all changes", "Go on with a change", "Status", "Rehearse")
 )
 FLOW = """
 name: Advertise {{ prefix }}
@@ -74,6 +75,12 @@ def test_a_change_from_a_survey_over_jobs_that_keep_nothing(as_: Callable[[str],
     ended = operator.launch(ONE, None, {"run_id": "CHG-7"}, schedule="every ten minutes")
     assert ended.status == "successful" and ended.artifacts["run_finished"] is True, plain(ended.output)
     assert ended.artifacts["run_results"]["review"]["answers"][0]["person"] == "approver"
+
+
+def test_a_rehearsal_is_of_the_projects_own_files(as_: Callable[[str], Controller], people: Team) -> None:
+    rehearsed = as_("viewer").launch(REHEARSE, "alice", {"scenario": "scenarios/denied.yml"})
+    assert rehearsed.status == "successful", plain(rehearsed.output)
+    assert "as expected: " in plain(rehearsed.output)
 
 
 def test_all_runs_are_the_servers_to_go_on_with(as_: Callable[[str], Controller], people: Team) -> None:

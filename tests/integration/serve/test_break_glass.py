@@ -135,6 +135,19 @@ def test_what_it_is_not_for(people: Team, name: str, workflow: str, other: dict[
     assert not said(people, run, e.BreakGlass)
 
 
+def test_a_page_offers_it_only_where_it_would_count(people: Team) -> None:
+    olga, ann = (Browser(people.server.url).sign_in(name) for name in ("olga", "ann"))
+    signed = people.create("signed", "offers-signed", "rita")
+    failed = people.create("fails", "offers-failure", "rita")
+    own = people.create("asks", "offers-own", "olga")
+    alone = people.create("alone", "offers-alone", "rita")
+    assert word(people, "olga", alone)[0] == 200
+    for run, path in ((signed, "ask"), (failed, "push"), (own, "ask"), (alone, "ask")):
+        people.until(run)
+        assert "In an emergency" not in olga.get(f"/runs/{run}/question?path={path}")[1], run
+    assert "In an emergency" not in ann.get(f"/runs/{alone}/question?path=ask")[1], "nobody would be left to review it"
+
+
 def test_somebody_must_be_left_to_review_it(people: Team) -> None:
     run = people.create("alone", "left-alone", "rita")
     assert word(people, "olga", run)[0] == 200

@@ -15,7 +15,6 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.people.policy im
     judge,
     opens,
 )
-from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import Given, OpenQuestion
 
 ASKED = Question(
     "approval", "Go?", ("approve", "deny"), ("approve",), groups=("neteng",), requester="rita", deadline=100.0
@@ -83,24 +82,3 @@ def test_two_open_it_and_one_does_not() -> None:
     verdict = judge(ASKED, (one, two), 50.0)
     assert verdict is not None and verdict.approved and verdict.break_glass
     assert verdict.reason == "break-glass of olga (down) and ivan (down)"
-
-
-@pytest.mark.parametrize(
-    ("question", "said", "person", "groups", "on_call", "offered"),
-    [
-        (ASKED, (), "olga", (), True, True),
-        (ASKED, ("olga",), "olga", (), True, False),
-        (ASKED, ("olga",), "ann", ("neteng",), False, True),
-        (ASKED, (), "ann", ("neteng",), False, False),
-        (ASKED, ("olga",), "otto", (), False, False),
-        (ASKED, (), "rita", (), True, False),
-        (replace(ASKED, kind="intervention"), (), "olga", (), True, False),
-        (replace(ASKED, opened_by=("eve", "ivan")), (), "olga", (), True, False),
-        (replace(ASKED, assurance="signed"), (), "olga", (), True, False),
-    ],
-)  # fmt: skip
-def test_to_whom_a_page_offers_it(
-    question: Question, said: tuple[str, ...], person: str, groups: tuple[str, ...], on_call: bool, offered: bool
-) -> None:
-    words = tuple(Given(1.0, name, "break-glass", "authenticated", "down") for name in said)
-    assert OpenQuestion("ask", 1, 0.0, question, words=words).opens_to(person, groups, on_call) is offered

@@ -101,7 +101,7 @@ def _break_glass(place: Place, past: History, words: Sequence[str], reason: str,
     if became.opened:
         said = "opened: the run goes on. Those who were asked say afterwards whether it was right"
     elif became.recorded:
-        said = "recorded: it goes on when a second person confirms it. Those who are asked have been told"
+        said = "recorded: it goes on when a second person confirms it, and may still be denied by those who are asked"
     else:
         said = f"sent; {became.driver} has not taken it up yet"
     console.print(styled((said, "bold yellow")), soft_wrap=True)
