@@ -10,7 +10,7 @@ It runs from a copy in the pipeline's folder, so it needs nothing but Python's o
     lock            held while the supervisor lives
     alive           held while the command or any of its children lives
     started.json    written before the command is started; where it is, nothing is ever started again
-    process.json    the command's process group
+    process.json    the command's process group, written by itself before it becomes the command
     log.txt         what the command printed
     artifacts/      copies of what it made
     outcome.json    how it ended, written as a whole and last
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import glob
 import hashlib
 import json
@@ -64,7 +65,7 @@ class Supervisor:
         outcome: dict[str, Any] = {"started": started, "artifacts": [], "missing": [], "refused": []}
         try:
             returncode = self._command()
-        except OSError as error:
+        except (OSError, subprocess.SubprocessError) as error:
             outcome.update(status="failed", returncode=None, error=f"cannot be started: {error}")
         else:
             status = "canceled" if self._stopping else "success" if returncode == 0 else "failed"
@@ -86,10 +87,9 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 pass_fds=[alive],
-                umask=self._umask,
+                preexec_fn=functools.partial(self._become, os.getcwd()),
             )
         os.close(alive)
-        write_json("process.json", {"group": process.pid, "started": process_start(process.pid)})
         self._group = process.pid
         if self._stopping:
             self._stop()
@@ -98,6 +98,17 @@ class Supervisor:
             self._end_children()
         signal.alarm(0)
         return returncode
+
+    def _become(self, folder: str) -> None:
+        """Write ``process.json``, in the process that becomes the command next.
+
+        Were it written by the supervisor, a kill at that moment would leave a command that nobody can end.
+        """
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.chdir(folder)
+        write_json("process.json", {"group": os.getpid(), "started": process_start(os.getpid())})
+        os.chdir(self._job["chdir"])
+        os.umask(self._umask)
 
     def _stop(self, *_signal: Any) -> None:
         """Ask the command to end; what has not ended after the grace is killed."""

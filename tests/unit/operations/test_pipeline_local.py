@@ -249,6 +249,26 @@ def test_cancel_kills_what_does_not_listen(tmp_path: Path, supervised: str) -> N
     eventually(lambda: not living(one))
 
 
+def test_a_command_whose_supervisor_is_killed_at_its_start_can_be_ended(tmp_path: Path) -> None:
+    """What knows the command is there before it begins: here the command kills its supervisor with its first step."""
+    script = """
+        kill -KILL $PPID
+        trap '' TERM
+        cp "$(dirname "$CHANGERAIL_INPUTS")/process.json" known.json
+        echo $$ > pid; touch begun
+        while true; do sleep 0.1; done
+    """
+    one = made(tmp_path, {"command": shell(script)}, connections={"local": {"grace": 1}})
+    outcome = OPERATION.start(one)
+    assert isinstance(outcome, Waiting)
+    eventually((tmp_path / "begun").exists)
+    assert json.loads((tmp_path / "known.json").read_text())["group"] == int((tmp_path / "pid").read_text())
+    assert living(one)
+    cancelled = OPERATION.cancel(one, outcome.handle)
+    assert isinstance(cancelled, Failed) and cancelled.failure == "unknown"
+    eventually(lambda: not living(one))
+
+
 def test_cancel_after_the_end_gives_the_end(tmp_path: Path) -> None:
     one = made(tmp_path, {"command": "true"})
     waiting = OPERATION.start(one)
