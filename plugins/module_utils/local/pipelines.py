@@ -9,6 +9,7 @@ twice. What is in the folder says all there is to know, so looking needs no proc
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -127,9 +128,11 @@ class LocalPipelines(PipelineProvider):
         if _is_held(lock):
             started = _until(lambda: self._read("started.json"), 5.0)
             if started is not None and _is_held(lock):
-                os.kill(started["supervisor"], signal.SIGTERM)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(started["supervisor"], signal.SIGTERM)
             _until(lambda: not _is_held(lock), self._grace + 5.0)
-        elif _is_held(alive):
+        # The supervisor was killed before, or just now.
+        if not _is_held(lock) and _is_held(alive):
             self._signal_command(signal.SIGTERM)
             if not _until(lambda: not _is_held(alive), self._grace):
                 self._signal_command(signal.SIGKILL)

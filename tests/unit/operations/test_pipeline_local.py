@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -265,6 +266,23 @@ def test_a_command_whose_supervisor_is_killed_at_its_start_can_be_ended(tmp_path
     assert json.loads((tmp_path / "known.json").read_text())["group"] == int((tmp_path / "pid").read_text())
     assert living(one)
     cancelled = OPERATION.cancel(one, outcome.handle)
+    assert isinstance(cancelled, Failed) and cancelled.failure == "unknown"
+    eventually(lambda: not living(one))
+
+
+def test_a_supervisor_killed_while_it_should_cancel_leaves_no_command(tmp_path: Path) -> None:
+    script = "trap '' TERM; touch begun; while true; do sleep 0.1; done"
+    one = made(tmp_path, {"command": shell(script)}, connections={"local": {"grace": 1}})
+    outcome = OPERATION.start(one)
+    assert isinstance(outcome, Waiting)
+    eventually((tmp_path / "begun").exists)
+    supervisor = supervisor_of(one)
+    # One that is stopped hears of no cancel, and holds its lock until it is killed.
+    os.kill(supervisor, signal.SIGSTOP)
+    killing = threading.Timer(0.3, os.kill, (supervisor, signal.SIGKILL))
+    killing.start()
+    cancelled = OPERATION.cancel(one, outcome.handle)
+    killing.join()
     assert isinstance(cancelled, Failed) and cancelled.failure == "unknown"
     eventually(lambda: not living(one))
 
