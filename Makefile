@@ -83,13 +83,11 @@ pictures: venv  ## the pictures of the documentation, of real runs and pages, in
 # One test may take this long; the slowest start a handful of playbooks.
 TIMEOUT := 300
 
-# The slowest files have few tests and would be reordered to the end, where one worker runs them alone. A third of the time is
-# waiting, so two cores have work for three workers.
-WORKERS := 3
+# The slowest files have few tests and would be reordered to the end, where one worker runs them alone.
 
 .PHONY: test test-lab test-cores crash faults mutants
 test: venv  ## unit, property and integration tests (ARGS=…: more arguments for pytest)
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --timeout $(TIMEOUT) $(ARGS)
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --timeout $(TIMEOUT) $(ARGS)
 
 test-lab: venv  ## the tests of the lab; need root
 	$(PY) -m pytest --timeout 600 $(ARGS) tests/lab

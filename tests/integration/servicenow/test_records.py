@@ -513,3 +513,16 @@ def test_attachments_are_known_by_name_and_digest_even_where_the_instance_tells_
         assert [(kept.name, kept.sha256) for kept in provider.attachments(seen)] == [("edge.diff", file.sha256)]
     finally:
         twin.set(attachment_hash=True)
+
+
+@pytest.mark.parametrize("fault", ["html", "error_body"])
+def test_an_answer_that_says_nothing_of_the_upload_is_no_success(opened, call, twin, evidence, fault):
+    provider = records("servicenow", call(path="x", record=(record := opened())).context)
+    seen = provider.read(record["number"])
+    file = evidence("edge.diff", b"+ line")
+    twin.fault(fault, method="POST", path="attachment")
+    with pytest.raises(OperationError):
+        provider.attach(seen, file)
+    assert not provider.attachments(seen)
+    provider.attach(seen, file)
+    assert [kept.name for kept in provider.attachments(seen)] == ["edge.diff"]
