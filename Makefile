@@ -82,8 +82,7 @@ pictures: venv  ## the pictures of the documentation, of real runs and pages, in
 
 # One test may take this long; the slowest start a handful of playbooks.
 TIMEOUT := 300
-
-# The slowest files have few tests and would be reordered to the end, where one worker runs them alone.
+# The slowest files have few tests and would be sorted to the end, where one worker runs them alone (--no-loadscope-reorder).
 
 .PHONY: test test-lab test-cores crash faults mutants
 test: venv  ## unit, property and integration tests (ARGS=…: more arguments for pytest)

@@ -40,8 +40,6 @@ LOOK_AGAIN = 900.0
 """Seconds after which the calendars are read again, because somebody may have changed them."""
 UNREACHABLE_AGAIN = 60.0
 CALENDAR_LIMIT = 4 * 1024 * 1024
-SAYS = "change window"
-"""What stands in every message with which a step waits here."""
 
 
 class Window(Operation):

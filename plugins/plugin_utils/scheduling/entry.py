@@ -20,7 +20,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row i
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import RunSummary, from_dict
 
 _T = TypeVar("_T")
-_FORM = 1
+_FORM = 2
 """The version of the file's form."""
 _TAIL = 68
 """Bytes at a journal's end that hold the SHA-256 of its last line."""

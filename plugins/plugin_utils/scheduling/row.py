@@ -13,16 +13,17 @@ from typing import Any
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import OVER, RunSummary, Wait
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.waiting import OpenQuestion
 
-WAIT = "wait"
-"""The kind of a wait for something other than people."""
+UNKNOWN = "unknown"
+"""The kind of a wait of which the journal does not say what operation waits."""
 _LONGEST = 200
 """Characters of a text that a row keeps; the run's own page has the whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowWait:
-    """What step ``path`` waits for since ``since``: people who answer a question (``kind`` is that of the question) or something else ("wait").
+    """What step ``path`` waits for since ``since``: people who answer a question, or something else.
 
+    ``kind`` is that of the question, or the operation that waits (``window``, ``dependency``, ``pipeline``).
     ``title`` is what is asked, or what is waited for. Of a question: its ``question`` id, who may answer, by when, how many must approve and how many
     did, who answered already, in ``barred`` who may not (four eyes), and in ``opened_by`` who opened by break-glass what this is the review of.
     """
@@ -41,9 +42,14 @@ class RowWait:
     barred: str = ""
     opened_by: tuple[str, ...] = ()
 
+    @property
+    def asks(self) -> bool:
+        """Whether people answer what is waited for."""
+        return bool(self.question)
+
     def waits_for(self, person: str, groups: Iterable[str]) -> bool:
         """Whether ``person``, a member of ``groups``, could still answer; as ``views.waiting.OpenQuestion.waits_for``."""
-        if self.kind == WAIT or (self.barred and person == self.barred) or person in self.answered + self.opened_by:
+        if not self.asks or (self.barred and person == self.barred) or person in self.answered + self.opened_by:
             return False
         anybody = not self.groups and not self.people
         return anybody or person in self.people or any(group in self.groups for group in groups)
@@ -150,4 +156,5 @@ def _asked(seen: OpenQuestion) -> RowWait:
 
 
 def _waited(seen: Wait) -> RowWait:
-    return RowWait(shared(seen.path), WAIT, shared((seen.message or seen.path)[:_LONGEST]), seen.since)
+    kind = shared(seen.operation or UNKNOWN)
+    return RowWait(shared(seen.path), kind, shared((seen.message or seen.path)[:_LONGEST]), seen.since)

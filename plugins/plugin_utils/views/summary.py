@@ -32,11 +32,15 @@ _LISTS = ("questions", "waits", "break_glass")
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Something other than people that may take hours: step ``path`` waits since ``since`` (seconds since the epoch)."""
+    """Something other than people: step ``path`` waits since ``since`` (seconds since the epoch).
+
+    ``operation`` is what waits, as it calls itself; "" in journals of before it was recorded.
+    """
 
     path: str
     since: float
     message: str
+    operation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class RunSummary:
 
     Times are seconds since the epoch: ``last`` is that of the last event, ``ended`` None while the run is not over.
     ``engine`` names the process that drives the run ("" when the last one stopped in an orderly way). ``cancelling`` says who cancelled and why.
+    ``waits`` are those that may take hours while the run is driven, and all of them once it was put down.
     ``workflow`` is the file the run was started from, as it was named. ``break_glass`` is what was said and done by break-glass.
     """
 
@@ -103,6 +108,7 @@ class Summary:
         self._late = Late()
         self._running: set[str] = set()
         self._waits: dict[str, Wait] = {}
+        self._operations: dict[str, str] = {}
         self._broken = BrokenGlass()
 
     def apply(self, event: Event) -> None:
@@ -114,11 +120,13 @@ class Summary:
         match event:
             case StepStarted():
                 self._running.add(event.path)
+                self._operations[event.path] = event.operation
             case StepWaiting():
                 self._wait(event)
             case StepFinished():
                 self._running.discard(event.path)
                 self._waits.pop(event.path, None)
+                self._operations.pop(event.path, None)
             case RunStarted() | EngineStarted() | EngineStopped() | CancelRequested() | RunFinished():
                 self._of_run(event)
             case _:
@@ -128,7 +136,10 @@ class Summary:
     @property
     def current(self) -> RunSummary:
         """The summary after the events so far, as the history alone tells it; see ``unattended``."""
-        base, questions, waits = self._base, tuple(self._questions.by_path.values()), tuple(self._waits.values())
+        base, questions = self._base, tuple(self._questions.by_path.values())
+        # A run that was put down waits for all of it; one that is driven is at work on what does not take long.
+        down = base.state == WAITING
+        waits = tuple(wait for wait in self._waits.values() if down or wait.path not in self._running)
         state = WAITING if base.state == RUNNING and not self._running and (questions or waits) else base.state
         broken = self._broken.found
         return replace(base, last=self._last, state=state, questions=questions, waits=waits, break_glass=broken)
@@ -139,9 +150,9 @@ class Summary:
             self._running.discard(event.path)
         else:
             self._running.add(event.path)
-        if event.long and event.question is None:
+        if event.question is None:
             since = self._waits[event.path].since if event.path in self._waits else event.at
-            self._waits[event.path] = Wait(event.path, since, event.message)
+            self._waits[event.path] = Wait(event.path, since, event.message, self._operations.get(event.path, ""))
         else:
             self._waits.pop(event.path, None)
 

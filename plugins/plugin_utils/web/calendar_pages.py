@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.netops.changerail.plugins.module_utils.operations import window
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.history import History
 from ansible_collections.netops.changerail.plugins.plugin_utils.runs.project import of_run
-from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import WAIT, Row, RowWait
+from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import Row, RowWait
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.calendar import Calendar, agenda, cut
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.detail import details
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.answers import NotFound
@@ -97,7 +97,7 @@ def _waiting(rows: Iterator[Row] | Sequence[Row]) -> Iterator[tuple[Row, RowWait
     """The runs that wait for a change window, with what each says of it."""
     for row in rows:
         for wait in row.waits:
-            if wait.kind == WAIT and window.SAYS in wait.title:
+            if wait.kind == window.OPERATION.name:
                 yield row, wait
 
 

@@ -20,7 +20,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.errors import Au
 from ansible_collections.netops.changerail.plugins.module_utils.hook import Hint, HookKind, HookRefused, Seen
 from ansible_collections.netops.changerail.plugins.module_utils.operation import JSON, find
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import HookSource, HookStart
-from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import WAIT, Row
+from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import Row
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import Actions, StartWish
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.server import Server
 
@@ -104,7 +104,7 @@ class Receiver:
         """By what waiting steps say that they wait for; where the run is known, of that run alone: a step may go on with what another one started."""
         for row in self._rows() if hint.thing else ():
             for wait in row.waits if hint.run in ("", row.run) else ():
-                if wait.kind == WAIT and hint.thing in wait.title.split():
+                if not wait.asks and hint.thing in wait.title.split():
                     yield row.run, wait.path
 
 

@@ -19,7 +19,7 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.engine.meter imp
 from ansible_collections.netops.changerail.plugins.plugin_utils.engine.run import versions
 from ansible_collections.netops.changerail.plugins.plugin_utils.journal.codec import Record
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.break_glass import ACCEPTED, REFUSED, UNREVIEWED
-from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import WAIT, Row, RowWait
+from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import Row, RowWait
 from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.scheduler import Load
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class _Standing:
         yield from _runs(rows)
         waits = [wait for row in rows if not row.over for wait in row.waits]
         yield from _aged("changerail_waits", "What runs wait for.", ("kind",), [((w.kind,), w) for w in waits], now)
-        asked = [((group, w.kind), w) for w in waits if w.kind != WAIT for group in _asked(w)]
+        asked = [((group, w.kind), w) for w in waits if w.asks for group in _asked(w)]
         yield from _aged("changerail_questions", "Questions that wait for people.", ("group", "kind"), asked, now)
         yield from _load(self._all.load)
 

@@ -15,7 +15,7 @@ from ansible_collections.netops.changerail.plugins.module_utils.hook import Hook
 from ansible_collections.netops.changerail.plugins.module_utils.operation import Done, Waiting
 from ansible_collections.netops.changerail.plugins.module_utils.operations.pipeline import OPERATION as PIPELINE
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import HookSource, HookStart
-from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import WAIT, Row, RowWait
+from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import Row, RowWait
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.hooks import Receiver
 from ansible_collections.netops.changerail.tests.twins.gitlab.access import TOKEN
 
@@ -41,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
 def receiver(*waiting, secret="shared", start=None):
     """The server's receiver, where these steps wait: run, step path and what they say that they wait for."""
     rows = [
-        Row(run, run, "waiting", "ann", 0.0, 0.0, waits=(RowWait(path, WAIT, title, 0.0),))
+        Row(run, run, "waiting", "ann", 0.0, 0.0, waits=(RowWait(path, "pipeline", title, 0.0),))
         for run, path, title in waiting
     ]
     return Receiver(HookSource("gitlab", (secret,), start=start), [secret], lambda: rows)

@@ -32,6 +32,7 @@ DIFF = "--- a/edge\n+++ b/edge\n@@ -1 +1 @@\n-old\n+{{ hostile }} <b>new</b> \x1
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     with team(tmp_path_factory.mktemp("asked")) as made:
+        made.add("sees-and-asks", Grant("viewer"), Grant("requester"))
         made.add("asks-approvals", Grant("requester", "approval"))
         yield made
 
@@ -141,6 +142,15 @@ def test_a_review_shows_the_very_bytes_and_holds_for_them_alone(people: Team) ->
     assert done["artifacts"]["edge.diff"]["path"].endswith("project/edge.diff"), "a file of the job, not of the server"
     assert (done["finished"], done["decision"]) == (True, "approve")
     assert done["artifacts"]["edge.diff"]["sha256"] == hashlib.sha256((DIFF + "+ more\n").encode()).hexdigest()
+
+
+def test_what_somebody_else_asks_is_not_withdrawn_for_another_subject(people: Team) -> None:
+    task = {"key": "NET-11", "groups": ["neteng"], "wait": False}
+    first = job(people, "requester", "approval", subject={"prefix": "203.0.113.0/24"}, **task)
+    other = job(people, "sees-and-asks", "approval", subject={"prefix": "198.51.100.0/24"}, **task)
+    assert other["failed"] and "may not cancel" in other["msg"], other["msg"]
+    assert runs(people, "approval-NET-11") == {first["run"]}
+    assert people.until(first["run"])["cancelling"] == ""
 
 
 def test_a_task_waits_while_the_server_is_killed_and_sees_the_answer(tmp_path: Path) -> None:

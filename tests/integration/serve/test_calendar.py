@@ -24,6 +24,14 @@ steps:
       freezes: [shop]
       windows: [{name: Seldom, days: [DAY], from: "10:00", to: "11:00"}]
 """
+HANDED = """
+name: Waits for a file
+steps:
+  - id: file
+    netops.changerail.dependency:
+      file: {path: FOLDER/plan of the change window.txt}
+      until: exists
+"""
 # A freeze now, so that whatever the hour is the run waits.
 EVENT = (
     "BEGIN:VEVENT\r\nUID:{uid}\r\nDTSTAMP:20260101T000000Z\r\nSUMMARY:{name}\r\n"
@@ -51,6 +59,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
         "calendars: {night: night.ics, shop: shop.ics, broken: broken.ics, away: missing.ics}\n"
     )
     (made.workflows / "waits.yml").write_text(WAITS.replace("DAY", f"{now + timedelta(days=3):%a}".lower()))
+    (made.workflows / "handed.yml").write_text(HANDED.replace("FOLDER", str(folder)))
     options = ["--workflows", str(made.workflows), "--config", str(folder / "changerail.yml")]
     made.server = Serving(made.bench.state.path, options, {"TZ": "Europe/Berlin"})
     made.add("starter", Grant("requester"), password=PASSWORD)
@@ -91,6 +100,14 @@ def test_windows_freezes_and_who_waits(people: Team) -> None:
     assert stranger.get(f"/runs/{run}/calendar")[0] == 404
     assert run not in stranger.get("/calendar")[1], "runs of others are not told of"
     assert Browser(people.server.url).get("/calendar")[0] == 303
+
+
+def test_what_only_speaks_of_a_window_does_not_wait_for_one(people: Team) -> None:
+    people.create("handed", "handed", "starter")
+    seen = people.until("handed")
+    ((operation, message),) = [(wait["operation"], wait["message"]) for wait in seen["waits"]]
+    assert operation == "dependency" and "change window" in message
+    assert "/runs/handed" not in Browser(people.server.url).sign_in("starter").get("/calendar")[1]
 
 
 def test_a_run_without_windows_has_no_calendar(people: Team) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 import pytest
@@ -9,6 +10,7 @@ from support.flows import RETRIES, block, leaf, started, workflow
 
 from ansible_collections.netops.changerail.plugins.module_utils.question import Question
 from ansible_collections.netops.changerail.plugins.plugin_utils.core import events as e
+from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import row_of
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.outline import outline
 from ansible_collections.netops.changerail.plugins.plugin_utils.views.status import (
     RunStatus,
@@ -16,13 +18,14 @@ from ansible_collections.netops.changerail.plugins.plugin_utils.views.status imp
     StepStatus,
     status,
 )
+from ansible_collections.netops.changerail.plugins.plugin_utils.views.summary import from_dict
 from ansible_collections.netops.changerail.plugins.plugin_utils.workflow.model import Loop, Step, Workflow
 
 QUESTION = Question("approval", "May it?", ("approve", "reject"), ("approve",), groups=("netsec",), quorum=2)
 
 
-def begun(path: str, at: float = 1.0, attempt: int = 1) -> e.StepStarted:
-    return e.StepStarted(at, path, attempt, "key")
+def begun(path: str, at: float = 1.0, attempt: int = 1, operation: str = "") -> e.StepStarted:
+    return e.StepStarted(at, path, attempt, "key", operation=operation)
 
 
 def ended(path: str, failure: str = "", at: float = 2.0, attempt: int = 1, *, changed: bool = False) -> e.StepFinished:
@@ -110,6 +113,45 @@ def test_long_waits_are_waiting_and_short_ones_running() -> None:
     run = seen((leaf("one"),), begun("one"), long)
     assert at(run, "one").state == "waiting"
     assert (run.summary.state, run.summary.waits[0].message) == ("waiting", "no such record yet")
+
+
+def test_a_run_that_was_put_down_waits_for_what_does_not_take_long_too() -> None:
+    looking = e.StepWaiting(2, "one", 1, {}, "pipeline 7 runs", None, False)
+    put_down = e.EngineStopped(3, "waiting")
+    taken_up = e.EngineStarted(9, "host", 1, "root", "0", 0)
+    one = (leaf("one"),)
+    assert seen(one, begun("one"), looking).summary.waits == ()
+    run = seen(one, begun("one"), looking, put_down)
+    assert (run.summary.state, [(wait.message, wait.since) for wait in run.summary.waits]) == (
+        "waiting",
+        [("pipeline 7 runs", 2)],
+    )
+    assert seen(one, begun("one"), looking, put_down, taken_up).summary.waits == ()
+    assert seen(one, begun("one"), looking, put_down, taken_up, ended("one"), put_down).summary.waits == ()
+
+
+def test_a_wait_names_the_operation_that_waits() -> None:
+    def waiting(path: str, message: str) -> e.StepWaiting:
+        return e.StepWaiting(2, path, 1, {}, message, None, True)
+
+    steps = (block("all", leaf("a"), leaf("b"), leaf("c"), parallel=True),)
+    run = seen(
+        steps,
+        begun("all/a", operation="window"),
+        begun("all/b", operation="dependency"),
+        begun("all/c"),
+        waiting("all/a", "not yet open"),
+        waiting("all/b", "the list of change windows is not there"),
+        waiting("all/c", "of a journal that says no operation"),
+        waiting("all/a", "still not open"),
+    )
+    row = row_of(from_dict(json.loads(json.dumps(run.summary.as_dict()))))
+    assert {wait.path: wait.kind for wait in row.waits} == {
+        "all/a": "window",
+        "all/b": "dependency",
+        "all/c": "unknown",
+    }
+    assert not any(wait.asks or wait.waits_for("ann", ["netsec"]) for wait in row.waits)
 
 
 def test_a_container_is_as_urgent_as_the_most_urgent_step_in_it() -> None:

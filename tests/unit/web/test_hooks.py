@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.netops.changerail.plugins.module_utils.hook import HookRefused
 from ansible_collections.netops.changerail.plugins.plugin_utils.people.hooks import HookSource, HookStart
-from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import WAIT, Row, RowWait
+from ansible_collections.netops.changerail.plugins.plugin_utils.scheduling.row import Row, RowWait
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.actions import StartWish
 from ansible_collections.netops.changerail.plugins.plugin_utils.web.hooks import Asked, Receiver
 
@@ -130,13 +130,21 @@ def test_a_hostile_body_is_refused_or_says_nothing(body: bytes) -> None:
 
 
 def test_a_gitlab_job_hook_wakes_who_says_that_it_waits_for_that_pipeline() -> None:
-    def row(run: str, title: str, kind: str = WAIT) -> Row:
-        return Row(run, "", "waiting", "", 0.0, 0.0, waits=(RowWait("build", kind, title, 0.0),))
+    def row(run: str, title: str, question: str = "") -> Row:
+        return Row(
+            run,
+            "",
+            "waiting",
+            "",
+            0.0,
+            0.0,
+            waits=(RowWait("build", "approval" if question else "pipeline", title, 0.0, question),),
+        )
 
     rows = (
         row("CHG1", "pipeline net/edge 7/110 is running (http://gitlab.example.net/110)"),
         row("CHG2", "pipeline net/edge 7/1 is running"),
-        row("CHG3", "May 7/110 be built?", "approval"),
+        row("CHG3", "May 7/110 be built?", "q1"),
     )
     body = json.dumps({"object_kind": "build", "project_id": 7, "pipeline_id": 110}).encode()
     headers = {"x-gitlab-event": "Job Hook", "x-gitlab-token": SECRET}

@@ -74,7 +74,15 @@ def test_how_things_stand_is_counted_by_kind_group_and_age():
     asked = RowWait("ask", "approval", "?", long_ago, "q", groups=("netsec", "cab"))
     personal = RowWait("fix", "intervention", "?", long_ago, "q", people=("ann",))
     rows = [
-        Row("a", "a", "waiting", "ann", 0, 0, waits=(asked, RowWait("w", "wait", "a window", long_ago))),
+        Row(
+            "a",
+            "a",
+            "waiting",
+            "ann",
+            0,
+            0,
+            waits=(asked, RowWait("w", "window", "a window", long_ago), RowWait("g", "approval", "a record", long_ago)),
+        ),
         Row("b", "b", "waiting", "ann", 0, 0, waits=(personal,)),
         Row("c", "c", "succeeded", "ann", 0, 0, waits=()),
         Row("d", "d", "unreadable", "ann", 0, 0, problem="line 3"),
@@ -85,7 +93,8 @@ def test_how_things_stand_is_counted_by_kind_group_and_age():
     assert seen["changerail_runs[('state', 'waiting')]"] == 2
     assert seen["changerail_runs[('state', 'failed')]"] == 0
     assert seen["changerail_runs_in_trouble[]"] == 1
-    assert seen["changerail_waits[('age', 'older'), ('kind', 'wait')]"] == 1
+    assert seen["changerail_waits[('age', 'older'), ('kind', 'window')]"] == 1
+    assert seen["changerail_waits[('age', 'older'), ('kind', 'approval')]"] == 2
     for group, kind in (("netsec", "approval"), ("cab", "approval"), ("named people", "intervention")):
         assert seen[f"changerail_questions[('age', 'older'), ('group', '{group}'), ('kind', '{kind}')]"] == 1
         assert seen[f"changerail_questions_oldest_seconds[('group', '{group}'), ('kind', '{kind}')]"] > 1e9
