@@ -105,6 +105,7 @@ class Supervisor:
         Were it written by the supervisor, a kill at that moment would leave a command that nobody can end.
         """
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # Popen has gone to the command's folder already, which says by name what is wrong with it.
         os.chdir(folder)
         write_json("process.json", {"group": os.getpid(), "started": process_start(os.getpid())})
         os.chdir(self._job["chdir"])

@@ -517,7 +517,8 @@ def test_attachments_are_known_by_name_and_digest_even_where_the_instance_tells_
 
 @pytest.mark.parametrize("fault", ["html", "error_body"])
 def test_an_answer_that_says_nothing_of_the_upload_is_no_success(opened, call, twin, evidence, fault):
-    provider = records("servicenow", call(path="x", record=(record := opened())).context)
+    record = opened()
+    provider = records("servicenow", call(path="x", record=record).context)
     seen = provider.read(record["number"])
     file = evidence("edge.diff", b"+ line")
     twin.fault(fault, method="POST", path="attachment")

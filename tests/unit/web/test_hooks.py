@@ -131,15 +131,8 @@ def test_a_hostile_body_is_refused_or_says_nothing(body: bytes) -> None:
 
 def test_a_gitlab_job_hook_wakes_who_says_that_it_waits_for_that_pipeline() -> None:
     def row(run: str, title: str, question: str = "") -> Row:
-        return Row(
-            run,
-            "",
-            "waiting",
-            "",
-            0.0,
-            0.0,
-            waits=(RowWait("build", "approval" if question else "pipeline", title, 0.0, question),),
-        )
+        wait = RowWait("build", "approval" if question else "pipeline", title, 0.0, question)
+        return Row(run, "", "waiting", "", 0.0, 0.0, waits=(wait,))
 
     rows = (
         row("CHG1", "pipeline net/edge 7/110 is running (http://gitlab.example.net/110)"),

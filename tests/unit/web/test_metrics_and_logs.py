@@ -73,16 +73,10 @@ def test_how_things_stand_is_counted_by_kind_group_and_age():
     long_ago = 1000.0
     asked = RowWait("ask", "approval", "?", long_ago, "q", groups=("netsec", "cab"))
     personal = RowWait("fix", "intervention", "?", long_ago, "q", people=("ann",))
+    window = RowWait("w", "window", "a window", long_ago)
+    elsewhere = RowWait("g", "approval", "a record", long_ago)
     rows = [
-        Row(
-            "a",
-            "a",
-            "waiting",
-            "ann",
-            0,
-            0,
-            waits=(asked, RowWait("w", "window", "a window", long_ago), RowWait("g", "approval", "a record", long_ago)),
-        ),
+        Row("a", "a", "waiting", "ann", 0, 0, waits=(asked, window, elsewhere)),
         Row("b", "b", "waiting", "ann", 0, 0, waits=(personal,)),
         Row("c", "c", "succeeded", "ann", 0, 0, waits=()),
         Row("d", "d", "unreadable", "ann", 0, 0, problem="line 3"),
